@@ -1,0 +1,1 @@
+//! Generation on this machine. One of the two places where a feature is switched.
