@@ -1,1 +1,11 @@
-//! To be written.
+//! Tensor operations of video diffusion models: a plain reference beside each fast path.
+//!
+//! Knows tensors, devices and dtypes; knows no file, network, clock, random number or model name.
+//! On the CPU activations are `f32` and matrix operands may be narrower (`bf16`, `f16`); every product
+//! is accumulated in `f32` in an order that does not depend on the number of threads. On other devices
+//! the references run on candle's own operations.
+
+mod error;
+pub mod ops;
+
+pub use error::{Error, Result};

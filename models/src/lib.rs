@@ -1,1 +1,11 @@
-//! To be written.
+//! Families, checkpoints and tokenizers of open-weight video diffusion models.
+//!
+//! Knows families, checkpoints and tokenizers, and declares ports that others fill. Opens files only to map weights;
+//! knows no network, clock or random number: noise is an argument.
+
+mod error;
+pub mod nn;
+pub mod parts;
+
+pub use error::{Error, Result};
+pub use kinora_cards as cards;

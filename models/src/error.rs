@@ -1,0 +1,39 @@
+//! What a family can refuse.
+
+/// Everything this crate can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A change names a module the model does not have.
+    #[error("the model has no module {module}")]
+    NoSuchModule {
+        /// Canonical name.
+        module: String,
+    },
+    /// A change does not fit the module it names.
+    #[error(
+        "change to {module}: expected {expected:?} (outputs, inputs), found down {down:?} and up {up:?}"
+    )]
+    DeltaShape {
+        /// Canonical name.
+        module: String,
+        /// Outputs and inputs of the module.
+        expected: [usize; 2],
+        /// Shape of the down matrix.
+        down: [usize; 2],
+        /// Shape of the up matrix.
+        up: [usize; 2],
+    },
+    /// A progress receiver asked to stop.
+    #[error("stopped before it was finished")]
+    Stopped,
+    /// An operation failed.
+    #[error(transparent)]
+    Kernel(#[from] kinora_kernels::Error),
+    /// The tensor library failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

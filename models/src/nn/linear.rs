@@ -1,0 +1,116 @@
+//! The one linear layer: dense weights and any number of changes to them.
+
+use std::ops::Range;
+
+use candle_core::{DType, Device, Tensor};
+use kinora_kernels::ops::matmul::{self, Activation, Matrix};
+
+use crate::{Error, Result};
+
+/// A low-rank change to a linear layer: `scale * (x * down^T) * up^T` is added to its output.
+#[derive(Debug, Clone)]
+pub struct Delta {
+    /// `(rank, inputs)`.
+    pub down: Tensor,
+    /// `(outputs, rank)`.
+    pub up: Tensor,
+    /// Strength, with `alpha / rank` already in it.
+    pub scale: f64,
+}
+
+#[derive(Debug)]
+struct Attached {
+    rows: Range<usize>,
+    down: Matrix,
+    up: Matrix,
+}
+
+/// A linear layer, one matrix for one or more modules that read the same input, each a range of rows.
+#[derive(Debug)]
+pub struct Linear {
+    matrix: Matrix,
+    bias: Option<Tensor>,
+    deltas: Vec<Attached>,
+}
+
+impl Linear {
+    /// A layer of a packed matrix and a bias `(n)`.
+    pub fn new(matrix: Matrix, bias: Option<Tensor>) -> Self {
+        Self { matrix, bias, deltas: Vec::new() }
+    }
+
+    /// Outputs.
+    pub fn n(&self) -> usize {
+        self.matrix.n()
+    }
+
+    /// Adds a change to a range of the layer's rows. A scale of zero leaves the layer as it is.
+    ///
+    /// # Errors
+    /// [`Error::DeltaShape`].
+    pub fn attach(&mut self, module: &str, rows: Range<usize>, delta: &Delta) -> Result<()> {
+        let (rank, inputs) = delta.down.dims2()?;
+        let (outputs, up_rank) = delta.up.dims2()?;
+        if inputs != self.matrix.k() || outputs != rows.len() || rank != up_rank {
+            return Err(Error::DeltaShape {
+                module: module.to_owned(),
+                expected: [rows.len(), self.matrix.k()],
+                down: [rank, inputs],
+                up: [outputs, up_rank],
+            });
+        }
+        if delta.scale == 0.0 {
+            return Ok(());
+        }
+        let place = |x: &Tensor| -> Result<Tensor> {
+            Ok(x.to_device(self.device())?.to_dtype(DType::F32)?)
+        };
+        let up = (place(&delta.up)? * delta.scale)?;
+        let compute = self.matrix.dtype();
+        self.deltas.push(Attached {
+            rows,
+            down: Matrix::new(&place(&delta.down)?, compute)?,
+            up: Matrix::new(&up, compute)?,
+        });
+        Ok(())
+    }
+
+    /// The layer's output with an activation applied.
+    ///
+    /// # Shapes
+    /// `x: (tokens, k)`, result `(tokens, n)`.
+    ///
+    /// # Errors
+    /// An input of another width.
+    pub fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        if self.deltas.is_empty() {
+            return Ok(matmul::linear(x, &self.matrix, self.bias.as_ref(), activation)?);
+        }
+        let mut y = matmul::linear(x, &self.matrix, self.bias.as_ref(), Activation::None)?;
+        let last = y.rank() - 1;
+        for delta in &self.deltas {
+            let low = matmul::linear(x, &delta.down, None, Activation::None)?;
+            let change = matmul::linear(&low, &delta.up, None, Activation::None)?;
+            let (start, end) = (delta.rows.start, delta.rows.end);
+            let padded = change.pad_with_zeros(last, start, y.dims()[last] - end)?;
+            y = (y + padded)?;
+        }
+        Ok(match activation {
+            Activation::None => y,
+            Activation::GeluTanh => y.gelu()?,
+            Activation::Silu => y.silu()?,
+        })
+    }
+
+    /// The layer's output.
+    ///
+    /// # Errors
+    /// An input of another width.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward_activated(x, Activation::None)
+    }
+
+    fn device(&self) -> &Device {
+        self.matrix.device()
+    }
+}

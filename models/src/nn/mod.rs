@@ -1,0 +1,5 @@
+//! Layers that every family shares.
+
+mod linear;
+
+pub use linear::{Delta, Linear};
