@@ -24,6 +24,9 @@ pub enum Error {
         /// Shape of the up matrix.
         up: [usize; 2],
     },
+    /// A checkpoint, or a file of one, is not what it should be.
+    #[error(transparent)]
+    Weights(#[from] crate::weights::WeightsError),
     /// A progress receiver asked to stop.
     #[error("stopped before it was finished")]
     Stopped,

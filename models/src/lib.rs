@@ -6,6 +6,7 @@
 mod error;
 pub mod nn;
 pub mod parts;
+pub mod weights;
 
 pub use error::{Error, Result};
 pub use kinora_cards as cards;

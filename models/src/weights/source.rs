@@ -1,0 +1,112 @@
+//! The mapped files of one component, before any weight is read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::file::Entry;
+use super::plan::{Expected, Planned};
+use super::{Inventory, TensorFile, Weights, WeightsError, shards};
+
+/// The mapped files of one component: its tensors by canonical name, none of them read yet.
+#[derive(Debug, Clone)]
+pub struct Source {
+    files: Vec<TensorFile>,
+    tensors: BTreeMap<String, Located>,
+}
+
+/// A tensor of a [`Source`].
+#[derive(Debug, Clone)]
+pub(super) struct Located {
+    /// The index of its file.
+    pub(super) file: usize,
+    /// Its name in that file.
+    pub(super) stored: String,
+}
+
+impl Source {
+    /// Maps a file of tensors, or every file that an index (`*.index.json`) lists.
+    ///
+    /// # Errors
+    /// When a file is missing, malformed, or disagrees with the index.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let files = if path.extension().is_some_and(|extension| extension == "json") {
+            shards::open(path)?
+        } else {
+            vec![TensorFile::open(path)?]
+        };
+        let tensors = files
+            .iter()
+            .enumerate()
+            .flat_map(|(file, held)| held.entries().keys().map(move |name| (name, file)))
+            .map(|(name, file)| {
+                let stored = name.clone();
+                (name.clone(), Located { file, stored })
+            })
+            .collect();
+        Ok(Self { files, tensors })
+    }
+
+    /// The mapped files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(TensorFile::path)
+    }
+
+    /// Names, shapes and dtypes, under the canonical names.
+    pub fn inventory(&self) -> Inventory {
+        let mut inventory = Inventory::default();
+        for (name, located) in &self.tensors {
+            let entry = self.entry(located);
+            inventory.add(name, entry.shape.clone(), Some(entry.dtype));
+        }
+        inventory
+    }
+
+    /// The bytes that the tensors take in their files.
+    pub fn size_bytes(&self) -> u64 {
+        self.files
+            .iter()
+            .flat_map(|file| file.entries().values())
+            .map(|entry| entry.range.len() as u64)
+            .sum()
+    }
+
+    /// Accounts for every tensor both ways: each one expected is here once with its shape and a dtype that can be
+    /// read, each one here is expected. Reads no weight.
+    ///
+    /// # Errors
+    /// [`WeightsError::Plan`] with everything that does not fit.
+    pub fn plan(self, expected: &Expected) -> Result<Weights, WeightsError> {
+        let planned = expected.plan(&self)?;
+        Ok(Weights::new(self.files, planned))
+    }
+
+    /// Makes every tensor readable under its name, for a caller who accounts for each of them, such as adapters.
+    pub fn unplanned(self) -> Weights {
+        let planned = self.tensors.iter().map(|(name, located)| {
+            let planned = self.planned(located);
+            (name.clone(), planned)
+        });
+        let planned = planned.collect();
+        Weights::new(self.files, planned)
+    }
+
+    pub(super) fn tensors(&self) -> &BTreeMap<String, Located> {
+        &self.tensors
+    }
+
+    pub(super) fn entry(&self, located: &Located) -> &Entry {
+        &self.files[located.file].entries()[&located.stored]
+    }
+
+    pub(super) fn file(&self, located: &Located) -> PathBuf {
+        self.files[located.file].path().to_owned()
+    }
+
+    pub(super) fn planned(&self, located: &Located) -> Planned {
+        Planned {
+            file: located.file,
+            stored: located.stored.clone(),
+            entry: self.entry(located).clone(),
+        }
+    }
+}
