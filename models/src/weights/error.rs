@@ -44,6 +44,32 @@ pub enum WeightsError {
         /// What is wrong, and where.
         source: serde_json::Error,
     },
+    /// A component of a checkpoint folder is not there.
+    #[error("{root}: component {component} is missing: expected {expected}")]
+    Missing {
+        /// The folder.
+        root: PathBuf,
+        /// The component.
+        component: &'static str,
+        /// What should be in the folder.
+        expected: String,
+    },
+    /// Content that is known, but not read yet.
+    #[error("{file}: {found} is not yet supported")]
+    Unsupported {
+        /// The file.
+        file: PathBuf,
+        /// What it is or names.
+        found: String,
+    },
+    /// Content that is not known.
+    #[error("{path}: not a checkpoint that is known: expected {expected}")]
+    Unrecognised {
+        /// The file or folder.
+        path: PathBuf,
+        /// What would make it one.
+        expected: &'static str,
+    },
     /// The header of a safetensors file is wrong.
     #[error("{file}: {fault}")]
     Header {

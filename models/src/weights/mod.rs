@@ -2,10 +2,12 @@
 //!
 //! The way of a weight, and the only one:
 //!
-//! 1. [`Source::open`] maps the files of one component and reads their headers. No tensor is touched.
-//! 2. [`Source::plan`] holds the names, shapes and dtypes against what the model's configuration asks for
+//! 1. [`Checkpoint::open`] recognises a folder by its content and names its components, each with its configuration
+//!    text and its weight files. No tensor is touched.
+//! 2. [`Source::open`] maps the files of one component and reads their headers.
+//! 3. [`Source::plan`] holds the names, shapes and dtypes against what the model's configuration asks for
 //!    ([`Expected`]). One error lists everything that is missing, unexpected or misshapen.
-//! 3. Only then there are [`Weights`] to read: checked finite, copied into tensors or lent straight from the map.
+//! 4. Only then there are [`Weights`] to read: checked finite, copied into tensors or lent straight from the map.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,6 +39,7 @@ mod dtype;
 mod error;
 mod file;
 mod inventory;
+mod layout;
 mod map;
 mod plan;
 mod safetensors;
@@ -47,9 +50,10 @@ mod tensors;
 pub use dtype::StoredDtype;
 pub use error::WeightsError;
 pub use file::{Entry, TensorFile};
-pub use inventory::Inventory;
+pub use inventory::{Inventory, Listed};
+pub use layout::{Checkpoint, Component, Config, Layout};
 pub use map::{Mapping, read_text};
-pub use plan::{Expected, PlanError};
+pub use plan::{Expected, Place, PlanError};
 pub use safetensors::HeaderFault;
 pub use shards::ShardFault;
 pub use source::Source;

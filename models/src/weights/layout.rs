@@ -1,0 +1,311 @@
+//! Recognises a checkpoint folder by what is in it.
+//!
+//! Two layouts are read: the folder of a diffusers pipeline, and that of the original Wan release. Everything else
+//! that people keep checkpoints in is refused by name. Only files that belong to a component are opened.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{StoredDtype, TensorFile, WeightsError, read_text};
+
+/// The largest configuration file that is read.
+const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
+
+/// How a checkpoint folder is laid out, which also says which dialect its tensor names are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `model_index.json` and one folder a component; canonical tensor names.
+    Diffusers,
+    /// The release folder of Wan 2.1: `config.json` of the transformer, `.pth` files for text encoder and VAE.
+    OriginalWan,
+}
+
+/// A recognised checkpoint: where each component is. No tensor has been touched.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    /// The folder.
+    pub root: PathBuf,
+    /// Its layout.
+    pub layout: Layout,
+    /// The class of the pipeline, or of the transformer where the layout knows no pipeline.
+    pub class: String,
+    /// `model_index.json`, which also holds settings of the pipeline.
+    pub index: Option<Config>,
+    /// The text encoder.
+    pub text_encoder: Component,
+    /// The `tokenizer.json` of the text encoder.
+    pub tokenizer: PathBuf,
+    /// The denoiser.
+    pub transformer: Component,
+    /// The VAE.
+    pub vae: Component,
+    /// The scheduler's configuration; the original layout has none.
+    pub scheduler: Option<Config>,
+}
+
+/// A component with weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Its configuration as the folder has it; the original layout has one for the transformer only.
+    pub config: Option<Config>,
+    /// Its file of tensors, or the index of its shards: what [`Source::open`](super::Source::open) takes.
+    pub weights: PathBuf,
+}
+
+/// The text of a configuration file, known to be JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file.
+    pub file: PathBuf,
+    /// Its content.
+    pub text: String,
+}
+
+impl Config {
+    fn read(file: PathBuf) -> Result<Self, WeightsError> {
+        let text = read_text(&file, CONFIG_LIMIT_BYTES)?;
+        let config = Self { file, text };
+        config.parse::<Map<String, Value>>()?;
+        Ok(config)
+    }
+
+    /// Reads the text as a type.
+    ///
+    /// # Errors
+    /// [`WeightsError::Json`] with file and line.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, WeightsError> {
+        serde_json::from_str(&self.text)
+            .map_err(|source| WeightsError::Json { file: self.file.clone(), source })
+    }
+}
+
+/// The pipelines whose folders are read.
+const PIPELINES: [&str; 2] = ["WanPipeline", "WanImageToVideoPipeline"];
+
+/// The classes that each component of such a folder may have.
+const TEXT_ENCODERS: [&str; 1] = ["UMT5EncoderModel"];
+const TOKENIZERS: [&str; 2] = ["T5TokenizerFast", "T5Tokenizer"];
+const TRANSFORMERS: [&str; 1] = ["WanTransformer3DModel"];
+const VAES: [&str; 1] = ["AutoencoderKLWan"];
+const SCHEDULERS: [&str; 2] = ["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"];
+const COMPONENTS: [&str; 5] = ["text_encoder", "tokenizer", "transformer", "vae", "scheduler"];
+
+/// The transformer classes of the original layout.
+const ORIGINAL_TRANSFORMERS: [&str; 1] = ["WanModel"];
+
+/// The names a component's weights may have, without `.safetensors`.
+const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
+
+impl Checkpoint {
+    /// Recognises the checkpoint in a folder.
+    ///
+    /// # Errors
+    /// [`WeightsError::Missing`] when a component is not there, [`WeightsError::Unsupported`] when the content is known
+    /// but not read yet, [`WeightsError::Unrecognised`] when it is not known at all, and any error of a configuration.
+    pub fn open(root: &Path) -> Result<Self, WeightsError> {
+        if root.is_file() {
+            return Err(refuse_file(root));
+        }
+        let index = root.join("model_index.json");
+        let config = root.join("config.json");
+        if index.is_file() {
+            diffusers(root, Config::read(index)?)
+        } else if config.is_file() {
+            original(root, Config::read(config)?)
+        } else {
+            Err(refuse_folder(root))
+        }
+    }
+}
+
+fn diffusers(root: &Path, index: Config) -> Result<Checkpoint, WeightsError> {
+    let listed: Map<String, Value> = index.parse()?;
+    let class = text(&listed, "_class_name");
+    supported(&index.file, "pipeline class", class, &PIPELINES)?;
+    for (name, value) in &listed {
+        // A component is a pair of library and class; both are null for one that is left out.
+        let is_present = value.get(1).is_some_and(|class| !class.is_null());
+        if is_present && !COMPONENTS.contains(&name.as_str()) {
+            return Err(WeightsError::Unsupported {
+                file: index.file.clone(),
+                found: format!("component {name}"),
+            });
+        }
+    }
+    let folder = |name: &'static str, classes: &[&str]| {
+        let listed = listed.get(name).and_then(|pair| pair.get(1)).and_then(Value::as_str);
+        let path = root.join(name);
+        match listed {
+            Some(class) if path.is_dir() => {
+                supported(&index.file, name, Some(class), classes)?;
+                Ok(path)
+            }
+            _ => Err(missing(root, name, name)),
+        }
+    };
+    let component = |name, classes: &[&str]| {
+        let folder = folder(name, classes)?;
+        let config = named(root, name, &folder, "config.json")?;
+        let config = Config::read(config)?;
+        let content: Map<String, Value> = config.parse()?;
+        let class = text(&content, "_class_name")
+            .or_else(|| content.get("architectures")?.get(0)?.as_str());
+        supported(&config.file, "class", class, classes)?;
+        if content.get("quantization_config").is_some_and(|value| !value.is_null()) {
+            return Err(WeightsError::Unsupported {
+                file: config.file,
+                found: "quantization_config".to_owned(),
+            });
+        }
+        let weights = weights(root, name, &folder)?;
+        Ok(Component { config: Some(config), weights })
+    };
+    let transformer = component("transformer", &TRANSFORMERS)?;
+    let vae = component("vae", &VAES)?;
+    let text_encoder = component("text_encoder", &TEXT_ENCODERS)?;
+    let tokenizer = folder("tokenizer", &TOKENIZERS)?;
+    let tokenizer = named(root, "tokenizer", &tokenizer, "tokenizer.json")?;
+    let scheduler = folder("scheduler", &SCHEDULERS)?;
+    let scheduler = named(root, "scheduler", &scheduler, "scheduler_config.json")?;
+    let scheduler = Config::read(scheduler)?;
+    let content: Map<String, Value> = scheduler.parse()?;
+    supported(&scheduler.file, "class", text(&content, "_class_name"), &SCHEDULERS)?;
+    Ok(Checkpoint {
+        root: root.to_owned(),
+        layout: Layout::Diffusers,
+        class: class.unwrap_or_default().to_owned(),
+        index: Some(index),
+        text_encoder,
+        tokenizer,
+        transformer,
+        vae,
+        scheduler: Some(scheduler),
+    })
+}
+
+fn original(root: &Path, config: Config) -> Result<Checkpoint, WeightsError> {
+    let content: Map<String, Value> = config.parse()?;
+    let class = text(&content, "_class_name");
+    supported(&config.file, "class", class, &ORIGINAL_TRANSFORMERS)?;
+    let file = |component, name| named(root, component, root, name);
+    let plain = |weights| Component { config: None, weights };
+    Ok(Checkpoint {
+        root: root.to_owned(),
+        layout: Layout::OriginalWan,
+        class: class.unwrap_or_default().to_owned(),
+        index: None,
+        text_encoder: plain(file("text_encoder", "models_t5_umt5-xxl-enc-bf16.pth")?),
+        tokenizer: file("tokenizer", "google/umt5-xxl/tokenizer.json")?,
+        transformer: Component {
+            weights: weights(root, "transformer", root)?,
+            config: Some(config),
+        },
+        vae: plain(file("vae", "Wan2.1_VAE.pth")?),
+        scheduler: None,
+    })
+}
+
+/// The weights of a component: the index of shards where there is one, else the single file.
+fn weights(root: &Path, component: &'static str, folder: &Path) -> Result<PathBuf, WeightsError> {
+    let names = STEMS
+        .iter()
+        .flat_map(|stem| [format!("{stem}.safetensors.index.json"), format!("{stem}.safetensors")]);
+    if let Some(path) = names.map(|name| folder.join(name)).find(|path| path.is_file()) {
+        return Ok(path);
+    }
+    match with_extension(folder, "gguf") {
+        Some(file) => Err(WeightsError::Unsupported { file, found: "GGUF".to_owned() }),
+        None => {
+            let stem = if component == "text_encoder" { STEMS[1] } else { STEMS[0] };
+            let expected = folder.join(format!("{stem}.safetensors"));
+            let expected = expected.strip_prefix(root).unwrap_or(&expected);
+            Err(missing(root, component, &expected.to_string_lossy()))
+        }
+    }
+}
+
+fn named(
+    root: &Path,
+    component: &'static str,
+    folder: &Path,
+    name: &str,
+) -> Result<PathBuf, WeightsError> {
+    let path = folder.join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let expected = path.strip_prefix(root).unwrap_or(&path);
+    Err(missing(root, component, &expected.to_string_lossy()))
+}
+
+fn missing(root: &Path, component: &'static str, expected: &str) -> WeightsError {
+    WeightsError::Missing { root: root.to_owned(), component, expected: expected.to_owned() }
+}
+
+fn text<'a>(content: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    content.get(key)?.as_str()
+}
+
+fn supported(
+    file: &Path,
+    what: &str,
+    found: Option<&str>,
+    known: &[&str],
+) -> Result<(), WeightsError> {
+    match found {
+        Some(found) if known.contains(&found) => Ok(()),
+        Some(found) => Err(WeightsError::Unsupported {
+            file: file.to_owned(),
+            found: format!("{what} {found}"),
+        }),
+        None => Err(WeightsError::Unrecognised { path: file.to_owned(), expected: "_class_name" }),
+    }
+}
+
+fn refuse_folder(root: &Path) -> WeightsError {
+    if let Err(source) = std::fs::read_dir(root) {
+        return WeightsError::Io { file: root.to_owned(), source };
+    }
+    match with_extension(root, "gguf").or_else(|| with_extension(root, "safetensors")) {
+        Some(file) => refuse_file(&file),
+        None => WeightsError::Unrecognised {
+            path: root.to_owned(),
+            expected: "model_index.json or config.json",
+        },
+    }
+}
+
+/// Says what a single file is; none is read as a checkpoint yet.
+fn refuse_file(path: &Path) -> WeightsError {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let found = match extension {
+        Some("gguf") => "GGUF",
+        Some("safetensors") => match TensorFile::open(path) {
+            Ok(file) => {
+                let is_fp8 = |dtype| matches!(dtype, StoredDtype::F8E4M3 | StoredDtype::F8E5M2);
+                if file.entries().values().any(|entry| is_fp8(entry.dtype)) {
+                    "a single file in fp8"
+                } else {
+                    "a single file as a checkpoint"
+                }
+            }
+            Err(error) => return error,
+        },
+        _ => {
+            return WeightsError::Unrecognised {
+                path: path.to_owned(),
+                expected: "a checkpoint folder",
+            };
+        }
+    };
+    WeightsError::Unsupported { file: path.to_owned(), found: found.to_owned() }
+}
+
+/// The first file of a folder, by name, with an extension.
+fn with_extension(folder: &Path, extension: &str) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    paths.filter(|path| path.extension().is_some_and(|found| found == extension)).min()
+}
