@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{HeaderFault, PlanError, ShardFault, StoredDtype};
+use super::{HeaderFault, KeyMapFault, PlanError, ShardFault, StoredDtype};
 
 /// What can be wrong with a checkpoint or a file of one. Each error names the file, and the tensor where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,21 @@ pub enum WeightsError {
         file: PathBuf,
         /// What is wrong.
         fault: ShardFault,
+    },
+    /// The text of a key map is wrong.
+    #[error("key map: {0}")]
+    KeyMap(#[from] KeyMapFault),
+    /// Two tensors have one canonical name.
+    #[error("{file}: tensors {tensor} and {other} are both called {name}")]
+    SameName {
+        /// The file of the second.
+        file: PathBuf,
+        /// The second.
+        tensor: String,
+        /// The first.
+        other: String,
+        /// The canonical name.
+        name: String,
     },
     /// The files hold other tensors than the model has.
     #[error(transparent)]

@@ -4,7 +4,8 @@
 //!
 //! 1. [`Checkpoint::open`] recognises a folder by its content and names its components, each with its configuration
 //!    text and its weight files. No tensor is touched.
-//! 2. [`Source::open`] maps the files of one component and reads their headers.
+//! 2. [`Source::open`] maps the files of one component and reads their headers; [`Source::renamed`] gives
+//!    foreign tensors their canonical names (those of diffusers) through a [`KeyMap`].
 //! 3. [`Source::plan`] holds the names, shapes and dtypes against what the model's configuration asks for
 //!    ([`Expected`]). One error lists everything that is missing, unexpected or misshapen.
 //! 4. Only then there are [`Weights`] to read: checked finite, copied into tensors or lent straight from the map.
@@ -39,6 +40,7 @@ mod dtype;
 mod error;
 mod file;
 mod inventory;
+mod keymap;
 mod layout;
 mod map;
 mod plan;
@@ -51,6 +53,7 @@ pub use dtype::StoredDtype;
 pub use error::WeightsError;
 pub use file::{Entry, TensorFile};
 pub use inventory::{Inventory, Listed};
+pub use keymap::{KeyMap, KeyMapFault};
 pub use layout::{Checkpoint, Component, Config, Layout};
 pub use map::{Mapping, read_text};
 pub use plan::{Expected, Place, PlanError};

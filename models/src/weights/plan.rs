@@ -74,6 +74,9 @@ impl Expected {
                 planned.insert(name.clone(), source.planned(located));
             }
         }
+        for located in source.unmapped() {
+            error.unexpected.push(error.place(source, &located.stored, located));
+        }
         let missing = self.shapes.iter().filter(|(name, _)| !planned.contains_key(*name));
         error.missing = missing.map(|(name, shape)| (name.clone(), shape.clone())).collect();
         if error.is_clean() { Ok(planned) } else { Err(error) }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::file::Entry;
 use super::plan::{Expected, Planned};
-use super::{Inventory, TensorFile, Weights, WeightsError, shards};
+use super::{Inventory, KeyMap, TensorFile, Weights, WeightsError, shards};
 
 /// The mapped files of one component: its tensors by canonical name, none of them read yet.
 #[derive(Debug, Clone)]
 pub struct Source {
     files: Vec<TensorFile>,
     tensors: BTreeMap<String, Located>,
+    unmapped: Vec<Located>,
 }
 
 /// A tensor of a [`Source`].
@@ -43,7 +44,33 @@ impl Source {
                 (name.clone(), Located { file, stored })
             })
             .collect();
-        Ok(Self { files, tensors })
+        Ok(Self { files, tensors, unmapped: Vec::new() })
+    }
+
+    /// Gives every tensor its canonical name. One that no rule matches is kept apart; the plan reports it as
+    /// unexpected.
+    ///
+    /// # Errors
+    /// [`WeightsError::SameName`] when two tensors come to one name.
+    pub fn renamed(mut self, map: &KeyMap) -> Result<Self, WeightsError> {
+        let mut tensors: BTreeMap<String, Located> = BTreeMap::new();
+        for (_, located) in std::mem::take(&mut self.tensors) {
+            let Some(name) = map.forward(&located.stored) else {
+                self.unmapped.push(located);
+                continue;
+            };
+            if let Some(other) = tensors.get(&name) {
+                return Err(WeightsError::SameName {
+                    file: self.file(&located),
+                    tensor: located.stored,
+                    other: other.stored.clone(),
+                    name,
+                });
+            }
+            tensors.insert(name, located);
+        }
+        self.tensors = tensors;
+        Ok(self)
     }
 
     /// The mapped files.
@@ -92,6 +119,11 @@ impl Source {
 
     pub(super) fn tensors(&self) -> &BTreeMap<String, Located> {
         &self.tensors
+    }
+
+    /// Tensors that a key map has no name for.
+    pub(super) fn unmapped(&self) -> &[Located] {
+        &self.unmapped
     }
 
     pub(super) fn entry(&self, located: &Located) -> &Entry {
