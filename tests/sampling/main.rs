@@ -6,10 +6,7 @@ mod noise;
 
 /// A file of one of this binary's goldens.
 fn golden(case: &str, file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(case)
-        .join(file)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden").join(case).join(file)
 }
 
 /// The text of a golden file; a missing one fails the test.

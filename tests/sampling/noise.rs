@@ -25,37 +25,20 @@ fn noise_has_the_bits_of_torch() {
     assert!(case.draw.len() >= 50, "the golden has lost draws");
     for draw in case.draw {
         let mut generator = Generator::new(draw.seed.parse().expect("a seed is a u64"));
-        let values: Vec<f32> = draw
-            .sizes
-            .iter()
-            .flat_map(|size| generator.randn(&[*size]))
-            .collect();
+        let values: Vec<f32> =
+            draw.sizes.iter().flat_map(|size| generator.randn(&[*size])).collect();
         let bits: Vec<u32> = values.iter().map(|value| value.to_bits()).collect();
         let named = format!("seed {} sizes {:?}", draw.seed, draw.sizes);
-        assert_eq!(
-            bits[..draw.first.len()],
-            draw.first,
-            "{named}: first values"
-        );
-        assert_eq!(
-            bits[bits.len() - draw.last.len()..],
-            draw.last,
-            "{named}: last values"
-        );
-        let bytes: Vec<u8> = values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
+        assert_eq!(bits[..draw.first.len()], draw.first, "{named}: first values");
+        assert_eq!(bits[bits.len() - draw.last.len()..], draw.last, "{named}: last values");
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         assert_eq!(hex(&Sha256::digest(&bytes)), draw.sha256, "{named}: hash");
     }
 }
 
 #[test]
 fn a_shape_is_drawn_in_row_major_order() {
-    assert_eq!(
-        Generator::new(3).randn(&[2, 3, 5]),
-        Generator::new(3).randn(&[30])
-    );
+    assert_eq!(Generator::new(3).randn(&[2, 3, 5]), Generator::new(3).randn(&[30]));
 }
 
 fn hex(bytes: &[u8]) -> String {
