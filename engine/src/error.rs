@@ -1,5 +1,7 @@
 //! What can go wrong while generating, and what to do about it.
 
+use std::path::PathBuf;
+
 /// The kinds of failure a caller tells apart; each has one exit code on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -38,6 +40,26 @@ pub enum Error {
     /// An observer asked to stop.
     #[error("stopped before it was finished")]
     Cancelled,
+    /// A configuration file is not the JSON it should be.
+    #[error("parse {}", file.display())]
+    Json {
+        /// The file.
+        file: PathBuf,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// A configuration file asks for what nothing here computes.
+    #[error("{setting} in {}: expected {expected}, found {found}", file.display())]
+    Setting {
+        /// The file.
+        file: PathBuf,
+        /// The key in it.
+        setting: &'static str,
+        /// What would be followed.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
 }
 
 /// The result of this crate.
@@ -47,6 +69,7 @@ impl Hint for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Cancelled => Kind::Interrupted,
+            Self::Json { .. } | Self::Setting { .. } => Kind::Input,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 mod noise;
+mod samplers;
 
 /// A file of one of this binary's goldens.
 fn golden(case: &str, file: &str) -> PathBuf {

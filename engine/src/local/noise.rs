@@ -32,16 +32,10 @@ impl Generator {
         let mut word = (seed & 0xffff_ffff) as u32;
         state[0] = word;
         for (slot, index) in state.iter_mut().skip(1).zip(1_u32..) {
-            word = 1_812_433_253_u32
-                .wrapping_mul(word ^ (word >> 30))
-                .wrapping_add(index);
+            word = 1_812_433_253_u32.wrapping_mul(word ^ (word >> 30)).wrapping_add(index);
             *slot = word;
         }
-        Self {
-            state,
-            next: STATE,
-            spare: None,
-        }
+        Self { state, next: STATE, spare: None }
     }
 
     /// Draws `shape.product()` values in row-major order.
@@ -151,13 +145,10 @@ fn ln(value: f32) -> f32 {
         -2.499_999_4e-1,
         3.333_333e-1,
     ];
-    let poly = series[1..]
-        .iter()
-        .fold(series[0], |sum, term| sum.mul_add(x, *term))
-        * x;
+    let poly = series[1..].iter().fold(series[0], |sum, term| sum.mul_add(x, *term)) * x;
     let low = poly.mul_add(square, exponent * -2.121_944_4e-4);
     let low = square.mul_add(-0.5, low);
-    exponent.mul_add(0.693_359_375, x + low)
+    exponent.mul_add(0.693_359_4, x + low)
 }
 
 /// Sine and cosine of an f32 in [0, 2 pi] after Cephes' `sinf` and `cosf`.
@@ -170,22 +161,14 @@ fn sin_cos(angle: f32) -> (f32, f32) {
     let x = turns.mul_add(-3.774_895e-8, x);
     let square = x * x;
 
-    let cos = 2.443_315_7e-5_f32
-        .mul_add(square, -1.388_731_6e-3)
-        .mul_add(square, 4.166_664_6e-2)
+    let cos = 2.443_315_7e-5_f32.mul_add(square, -1.388_731_6e-3).mul_add(square, 4.166_664_6e-2)
         * square;
     let cos = cos.mul_add(square, square * -0.5) + 1.0;
-    let sin = (-1.951_529_6e-4_f32)
-        .mul_add(square, 8.332_161e-3)
-        .mul_add(square, -1.666_665_5e-1)
+    let sin = (-1.951_529_6e-4_f32).mul_add(square, 8.332_161e-3).mul_add(square, -1.666_665_5e-1)
         * square;
     let sin = sin.mul_add(x, x);
 
-    let (sin, cos) = if octant & 2 == 0 {
-        (sin, cos)
-    } else {
-        (cos, sin)
-    };
+    let (sin, cos) = if octant & 2 == 0 { (sin, cos) } else { (cos, sin) };
     let sin = if octant & 4 == 0 { sin } else { -sin };
     let cos = if (octant + 2) & 4 == 0 { cos } else { -cos };
     (sin, cos)
