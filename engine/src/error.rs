@@ -60,6 +60,9 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// Reading or writing pictures failed.
+    #[error(transparent)]
+    Media(crate::media::MediaError),
 }
 
 /// The result of this crate.
@@ -70,6 +73,14 @@ impl Hint for Error {
         match self {
             Self::Cancelled => Kind::Interrupted,
             Self::Json { .. } | Self::Setting { .. } => Kind::Input,
+            Self::Media(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Media(error) => error.hint(),
+            _ => None,
         }
     }
 }

@@ -2,5 +2,6 @@
 
 mod error;
 pub mod local;
+pub mod media;
 
 pub use error::{Error, Hint, Kind, Result};
