@@ -4,6 +4,28 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// A configuration holds a value that no model of its class can have.
+    #[error("{class}: {field}: expected {expected}, found {found}")]
+    Config {
+        /// Class of the model.
+        class: &'static str,
+        /// Field, as the configuration names it.
+        field: String,
+        /// What it may be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// An input has a shape that the model cannot take.
+    #[error("{what}: expected {expected}, found {found:?}")]
+    Input {
+        /// Input.
+        what: &'static str,
+        /// Shape it should have, in words.
+        expected: String,
+        /// Shape it has.
+        found: Vec<usize>,
+    },
     /// A change names a module the model does not have.
     #[error("the model has no module {module}")]
     NoSuchModule {
