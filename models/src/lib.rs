@@ -4,6 +4,8 @@
 //! knows no network, clock or random number: noise is an argument.
 
 mod error;
+#[doc(hidden)]
+pub mod faults;
 pub mod nn;
 pub mod parts;
 pub mod weights;
