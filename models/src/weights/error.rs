@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{HeaderFault, KeyMapFault, PlanError, ShardFault, StoredDtype};
+use super::{HeaderFault, KeyMapFault, PickleFault, PlanError, ShardFault, StoredDtype};
 
 /// What can be wrong with a checkpoint or a file of one. Each error names the file, and the tensor where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,14 @@ pub enum WeightsError {
         file: PathBuf,
         /// What is wrong.
         fault: HeaderFault,
+    },
+    /// A `.pth` file is wrong, or holds something else than a state dict.
+    #[error("{file}: {fault}")]
+    Pickle {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        fault: PickleFault,
     },
     /// An index of shards and its shards disagree.
     #[error("{file}: {fault}")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::{Mapping, StoredDtype, WeightsError, safetensors};
+use super::{Mapping, StoredDtype, WeightsError, pickle, safetensors};
 
 /// Where one tensor lies in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +31,24 @@ impl TensorFile {
     /// When the file cannot be mapped, is of no known format, or its header contradicts itself or the file.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let mapping = Mapping::open(path)?;
-        let entries = safetensors::entries(mapping.bytes())
-            .map_err(|fault| WeightsError::Header { file: path.to_owned(), fault })?;
+        let file = || path.to_owned();
+        let unsupported =
+            |found: &str| Err(WeightsError::Unsupported { file: file(), found: found.to_owned() });
+        let entries = match mapping.bytes() {
+            // A safetensors header follows its length, which could be any eight bytes.
+            [_, _, _, _, _, _, _, _, b'{', ..] => None,
+            [b'P', b'K', 3, 4, ..] => Some(pickle::entries(mapping.bytes())),
+            [b'G', b'G', b'U', b'F', ..] => return unsupported("GGUF"),
+            [0x80, ..] => return unsupported("a pickle without an archive (PyTorch before 1.6)"),
+            _ => None,
+        };
+        let entries = match entries {
+            Some(entries) => {
+                entries.map_err(|fault| WeightsError::Pickle { file: file(), fault })?
+            }
+            None => safetensors::entries(mapping.bytes())
+                .map_err(|fault| WeightsError::Header { file: file(), fault })?,
+        };
         Ok(Self { mapping, entries })
     }
 

@@ -1,6 +1,7 @@
 //! Reading weights that a clean plan accounts for.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -43,6 +44,16 @@ impl Weights {
     pub fn on(mut self, device: &Device) -> Self {
         self.device = device.clone();
         self
+    }
+
+    /// The mapped files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(TensorFile::path)
+    }
+
+    /// The bytes that the planned tensors take in their files.
+    pub fn size_bytes(&self) -> u64 {
+        self.planned.values().map(|planned| planned.entry.range.len() as u64).sum()
     }
 
     /// The device that tensors are read to.
