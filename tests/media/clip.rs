@@ -41,17 +41,12 @@ pub(crate) fn fps(text: &str) -> Fps {
 
 /// Writes without stopping.
 pub(crate) fn save(frames: &Frames, path: &Path) -> Result<Written, MediaError> {
-    write(frames, fps("16"), MANIFEST, path, &mut |_| {
-        ControlFlow::Continue(())
-    })
+    write(frames, fps("16"), MANIFEST, path, &mut |_| ControlFlow::Continue(()))
 }
 
 /// Peak signal to noise ratio in decibels, over all channels.
 pub(crate) fn psnr(a: &Frames, b: &Frames) -> f64 {
-    assert_eq!(
-        (a.count(), a.width(), a.height()),
-        (b.count(), b.width(), b.height())
-    );
+    assert_eq!((a.count(), a.width(), a.height()), (b.count(), b.width(), b.height()));
     let square = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b)).powi(2);
     let error: f64 = a.data().iter().zip(b.data()).map(square).sum::<f64>() / a.data().len() as f64;
     10.0 * (255.0 * 255.0 / error).log10()
@@ -61,13 +56,7 @@ pub(crate) fn psnr(a: &Frames, b: &Frames) -> f64 {
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).expect("because the test made it");
     let mut names: Vec<_> = entries
-        .map(|entry| {
-            entry
-                .expect("because it is there")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("because it is there").file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
     names

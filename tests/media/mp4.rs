@@ -33,11 +33,8 @@ fn colours_are_bt709_and_say_so() {
     ];
     let data = patches.iter().flat_map(|patch| patch.repeat(64 * 64));
     let path = folder.path().join("patches.mp4");
-    save(
-        &Frames::new(64, 64, data.collect()).expect("because each patch is a frame"),
-        &path,
-    )
-    .expect("because it can be written");
+    save(&Frames::new(64, 64, data.collect()).expect("because each patch is a frame"), &path)
+        .expect("because it can be written");
 
     let (back, _) = read_video(&path).expect("because it was written");
     for (patch, frame) in patches.iter().zip(back.iter()) {
@@ -47,19 +44,12 @@ fn colours_are_bt709_and_say_so() {
         }
     }
     let found = probe(&path).expect("because it was written");
-    assert_eq!(
-        (found.codec.as_str(), found.pixel.as_str()),
-        ("h264", "yuv420p")
-    );
+    assert_eq!((found.codec.as_str(), found.pixel.as_str()), ("h264", "yuv420p"));
     let tags = [found.primaries, found.transfer, found.matrix, found.range];
     assert_eq!(tags, ["bt709", "bt709", "bt709", "tv"]);
     // The container says so too: nclx, 1, 1, 1, limited.
     let bytes = std::fs::read(&path).expect("because it was written");
-    assert!(
-        bytes
-            .windows(15)
-            .any(|window| window == b"colrnclx\0\x01\0\x01\0\x01\0")
-    );
+    assert!(bytes.windows(15).any(|window| window == b"colrnclx\0\x01\0\x01\0\x01\0"));
 }
 
 /// Frames held back for reordering must come out, the first must start at 0 and the last must have a length.
@@ -98,30 +88,17 @@ fn the_index_comes_first() {
         (5, format!("{{\"prompt\":\"{}\"}}", "long ".repeat(40_000))),
     ] {
         let path = folder.path().join("clip.mp4");
-        write(
-            &colourful(16, 16, count),
-            fps("16"),
-            &manifest,
-            &path,
-            &mut |_| ControlFlow::Continue(()),
-        )
+        write(&colourful(16, 16, count), fps("16"), &manifest, &path, &mut |_| {
+            ControlFlow::Continue(())
+        })
         .expect("because it can be written");
         let boxes = boxes(&std::fs::read(&path).expect("because it was written"));
         let place = |name: &[u8; 4]| {
-            boxes
-                .iter()
-                .position(|found| found == name)
-                .expect("because every mp4 has one")
+            boxes.iter().position(|found| found == name).expect("because every mp4 has one")
         };
         assert!(place(b"moov") < place(b"mdat"));
-        assert_eq!(
-            read_manifest(&path).expect("because it was written"),
-            manifest
-        );
-        assert_eq!(
-            read_video(&path).expect("because it was written").0.count(),
-            count
-        );
+        assert_eq!(read_manifest(&path).expect("because it was written"), manifest);
+        assert_eq!(read_video(&path).expect("because it was written").0.count(), count);
     }
 }
 
@@ -135,18 +112,10 @@ fn the_manifest_survives_inside() {
         MANIFEST
     );
     std::fs::remove_file(&written.manifest).expect("because it is there");
-    assert_eq!(
-        read_manifest(&path).expect("because it is in the file"),
-        MANIFEST
-    );
+    assert_eq!(read_manifest(&path).expect("because it is in the file"), MANIFEST);
     let bytes = std::fs::read(&path).expect("because it was written");
     for key in ["comment", DIGITAL_SOURCE_TYPE] {
-        assert!(
-            bytes
-                .windows(key.len())
-                .any(|window| window == key.as_bytes()),
-            "{key}"
-        );
+        assert!(bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{key}");
     }
 }
 
@@ -162,12 +131,7 @@ fn odd_sides_are_padded_and_said() {
     assert_eq!((back.width(), back.height()), (64, 48));
     let cropped: Vec<u8> = back
         .iter()
-        .flat_map(|frame| {
-            frame
-                .chunks_exact(64 * 3)
-                .take(47)
-                .flat_map(|row| &row[..63 * 3])
-        })
+        .flat_map(|frame| frame.chunks_exact(64 * 3).take(47).flat_map(|row| &row[..63 * 3]))
         .copied()
         .collect();
     let cropped = Frames::new(63, 47, cropped).expect("because it was cropped to size");

@@ -30,11 +30,7 @@ fn the_ending_chooses() {
     for (name, output) in cases {
         assert_eq!(check(name), output, "{name}");
     }
-    assert_eq!(
-        names(folder.path()),
-        ["empty"],
-        "checking leaves nothing behind"
-    );
+    assert_eq!(names(folder.path()), ["empty"], "checking leaves nothing behind");
 }
 
 #[test]
@@ -46,17 +42,9 @@ fn what_cannot_be_written_is_refused_at_once() {
     fs::write(folder.path().join("file"), "").expect("because it is new");
     let long = "x".repeat(250) + ".mp4";
     let cases = [
-        (
-            "https://example.org/a.mp4".to_owned(),
-            Kind::Usage,
-            "not a local file",
-        ),
+        ("https://example.org/a.mp4".to_owned(), Kind::Usage, "not a local file"),
         (here("a://b.mp4"), Kind::Usage, "not a local file"),
-        (
-            here("a.webm"),
-            Kind::Usage,
-            "expected one of .mp4, .mkv, .png or a folder ending in /",
-        ),
+        (here("a.webm"), Kind::Usage, "expected one of .mp4, .mkv, .png or a folder ending in /"),
         (here("a"), Kind::Usage, "unknown ending"),
         (here("file/a.mp4"), Kind::Usage, "does not exist"),
         (here("file/"), Kind::Usage, "not a regular file"),
@@ -108,15 +96,9 @@ fn a_folder_that_takes_no_files_is_named() {
 fn addresses_are_not_read() {
     let path = Path::new("http://127.0.0.1/a.mp4");
     for error in [
-        read_video(path)
-            .map(drop)
-            .expect_err("because it is an address"),
-        read_image(path)
-            .map(drop)
-            .expect_err("because it is an address"),
-        read_manifest(path)
-            .map(drop)
-            .expect_err("because it is an address"),
+        read_video(path).map(drop).expect_err("because it is an address"),
+        read_image(path).map(drop).expect_err("because it is an address"),
+        read_manifest(path).map(drop).expect_err("because it is an address"),
         probe(path).map(drop).expect_err("because it is an address"),
     ] {
         assert!(matches!(error, MediaError::NotLocal { .. }), "{error}");
@@ -130,14 +112,8 @@ fn only_films_are_read() {
     save(&colourful(16, 16, 2), &folder.path().join("real.mp4"))
         .expect("because it can be written");
     let cases = [
-        (
-            "list.mp4",
-            "ffconcat version 1.0\nfile real.mp4\n".as_bytes(),
-        ),
-        (
-            "play.mp4",
-            b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nreal.mp4\n#EXT-X-ENDLIST\n",
-        ),
+        ("list.mp4", "ffconcat version 1.0\nfile real.mp4\n".as_bytes()),
+        ("play.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nreal.mp4\n#EXT-X-ENDLIST\n"),
         ("text.mkv", b"not a film"),
         ("empty.mp4", b""),
         ("y4m.mkv", b"YUV4MPEG2 W2 H2 F16:1\nFRAME\nabcdef"),
@@ -167,10 +143,7 @@ fn damaged_films_are_answered() {
             if step % 2 == 0 {
                 bytes.truncate(at)
             } else {
-                bytes[at..]
-                    .iter_mut()
-                    .take(40)
-                    .for_each(|byte| *byte ^= 0x5a)
+                bytes[at..].iter_mut().take(40).for_each(|byte| *byte ^= 0x5a)
             }
             fs::write(&damaged, bytes).expect("because the folder is there");
             let answers = [
@@ -192,20 +165,10 @@ fn stopping_leaves_nothing() {
         let clip = colourful(16, 16, if name == "still.png" { 1 } else { 5 });
         let stop_at = clip.count().min(3);
         let mut on_frame = |done| {
-            if done == stop_at {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if done == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let error = write(
-            &clip,
-            fps("16"),
-            "{}",
-            &folder.path().join(name),
-            &mut on_frame,
-        )
-        .expect_err(name);
+        let error = write(&clip, fps("16"), "{}", &folder.path().join(name), &mut on_frame)
+            .expect_err(name);
         assert_eq!(error.kind(), Kind::Interrupted);
         assert!(matches!(Error::from(error), Error::Cancelled));
         assert!(names(folder.path()).is_empty(), "{name}");
@@ -218,9 +181,7 @@ fn a_panic_leaves_nothing() {
     for name in ["clip.mp4", "clip.mkv", "frames/"] {
         let path = folder.path().join(name);
         let outcome = std::panic::catch_unwind(|| {
-            write(&colourful(16, 16, 5), fps("16"), "{}", &path, &mut |_| {
-                panic!("on purpose")
-            })
+            write(&colourful(16, 16, 5), fps("16"), "{}", &path, &mut |_| panic!("on purpose"))
         });
         assert!(outcome.is_err());
         assert!(names(folder.path()).is_empty(), "{name}");
@@ -235,24 +196,17 @@ fn a_failure_keeps_what_was_there() {
     let first = noise(16, 16, 2);
     save(&first, &path).expect("because it can be written");
     let second = noise(24, 16, 3);
-    write(&second, fps("8"), r#"{"take":2}"#, &path, &mut |_| {
-        ControlFlow::Break(())
-    })
-    .expect_err("because it is stopped");
+    write(&second, fps("8"), r#"{"take":2}"#, &path, &mut |_| ControlFlow::Break(()))
+        .expect_err("because it is stopped");
     assert_eq!(read_video(&path).expect("because it stayed").0, first);
     assert_eq!(
         fs::read_to_string(folder.path().join("clip.mkv.json")).expect("because it stayed"),
         MANIFEST
     );
 
-    write(&second, fps("8"), r#"{"take":2}"#, &path, &mut |_| {
-        ControlFlow::Continue(())
-    })
-    .expect("because it can be written");
-    assert_eq!(
-        read_video(&path).expect("because it was written"),
-        (second, fps("8"))
-    );
+    write(&second, fps("8"), r#"{"take":2}"#, &path, &mut |_| ControlFlow::Continue(()))
+        .expect("because it can be written");
+    assert_eq!(read_video(&path).expect("because it was written"), (second, fps("8")));
     assert_eq!(
         fs::read_to_string(folder.path().join("clip.mkv.json")).expect("because it was written"),
         r#"{"take":2}"#
@@ -281,15 +235,11 @@ fn a_manifest_is_json() {
     );
     fs::write(folder.path().join("b.json"), "{").expect("because the folder is there");
     assert_eq!(
-        read_manifest(&folder.path().join("b.json"))
-            .expect_err("because it is cut")
-            .kind(),
+        read_manifest(&folder.path().join("b.json")).expect_err("because it is cut").kind(),
         Kind::Input
     );
     assert_eq!(
-        read_manifest(&folder.path().join("c.mp4"))
-            .expect_err("because it is not there")
-            .kind(),
+        read_manifest(&folder.path().join("c.mp4")).expect_err("because it is not there").kind(),
         Kind::Input
     );
 }

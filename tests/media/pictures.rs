@@ -18,17 +18,11 @@ fn pictures_read_as_in_pillow() {
             (size, picture.data().len() / 3 / size, 1)
         );
         let start = &picture.data()[..expected.len()];
-        let worst = start
-            .iter()
-            .zip(expected)
-            .map(|(a, b)| a.abs_diff(*b))
-            .max();
+        let worst = start.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(worst <= Some(tolerance), "{name}: {start:?}");
     };
     // Orientation 6: a quarter turn clockwise.
-    let turned = [
-        10, 20, 30, 255, 0, 0, 40, 50, 60, 0, 255, 0, 70, 80, 90, 0, 0, 255,
-    ];
+    let turned = [10, 20, 30, 255, 0, 0, 40, 50, 60, 0, 255, 0, 70, 80, 90, 0, 0, 255];
     picture("turned.webp", 2, &turned, 0);
     picture("turned.jpg", 8, &[200, 30, 59], 1);
     picture("clear.png", 2, &[1, 2, 3, 250, 240, 230], 0);
@@ -50,15 +44,10 @@ fn resizing_is_bit_equal_to_pillow() {
     let source = noise(37, 23, 1);
     for ((width, height), bicubic, lanczos) in cases {
         for (filter, expected) in [(Filter::Bicubic, bicubic), (Filter::Lanczos, lanczos)] {
-            let resized = source
-                .resize(width, height, filter)
-                .expect("because both sides are above 0");
+            let resized =
+                source.resize(width, height, filter).expect("because both sides are above 0");
             assert_eq!((resized.width(), resized.height()), (width, height));
-            assert_eq!(
-                fnv(resized.data()),
-                expected,
-                "{filter:?} to {width}x{height}"
-            );
+            assert_eq!(fnv(resized.data()), expected, "{filter:?} to {width}x{height}");
         }
     }
 }
@@ -66,24 +55,15 @@ fn resizing_is_bit_equal_to_pillow() {
 #[test]
 fn every_frame_is_resized_and_no_size_is_nothing() {
     let clip = noise(20, 12, 3);
-    let resized = clip
-        .resize(9, 12, Filter::Bicubic)
-        .expect("because both sides are above 0");
+    let resized = clip.resize(9, 12, Filter::Bicubic).expect("because both sides are above 0");
     for (one, frame) in resized.iter().zip(clip.iter()) {
         let alone = Frames::new(20, 12, frame.to_vec()).expect("because it is a frame");
         assert_eq!(
             one,
-            alone
-                .resize(9, 12, Filter::Bicubic)
-                .expect("because both sides are above 0")
-                .data()
+            alone.resize(9, 12, Filter::Bicubic).expect("because both sides are above 0").data()
         );
     }
-    assert_eq!(
-        clip.resize(20, 12, Filter::Lanczos)
-            .expect("because it is its size"),
-        clip
-    );
+    assert_eq!(clip.resize(20, 12, Filter::Lanczos).expect("because it is its size"), clip);
     for (width, height) in [(0, 12), (20, 0), (20_000, 12), (usize::MAX, usize::MAX)] {
         assert!(matches!(
             clip.resize(width, height, Filter::Bicubic),
@@ -96,27 +76,13 @@ fn every_frame_is_resized_and_no_size_is_nothing() {
 fn what_is_no_picture_is_refused() {
     let folder = folder();
     let path = folder.path().join("a.png");
-    assert_eq!(
-        read_image(&path)
-            .expect_err("because it is not there")
-            .kind(),
-        Kind::Input
-    );
-    assert!(matches!(
-        read_image(folder.path()),
-        Err(MediaError::NotAFile { .. })
-    ));
+    assert_eq!(read_image(&path).expect_err("because it is not there").kind(), Kind::Input);
+    assert!(matches!(read_image(folder.path()), Err(MediaError::NotAFile { .. })));
     save(&noise(40, 30, 1), &path).expect("because it can be written");
     let whole = fs::read(&path).expect("because it was written");
     // The header says 60,000 x 60,000; its checksum agrees.
     let huge = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0\x0f\xb0\xe2\x15\0\0\0\0IDAT\x35\xaf\x06\x1e";
-    for bytes in [
-        &b""[..],
-        b"GIF89a",
-        b"\x89PNG\r\n\x1a\n",
-        &whole[..whole.len() / 2],
-        huge,
-    ] {
+    for bytes in [&b""[..], b"GIF89a", b"\x89PNG\r\n\x1a\n", &whole[..whole.len() / 2], huge] {
         fs::write(&path, bytes).expect("because the folder is there");
         let error = read_image(&path).expect_err("because it is no picture");
         assert_eq!(error.kind(), Kind::Input, "{error}");
@@ -131,7 +97,5 @@ fn fnv(bytes: &[u8]) -> u64 {
 }
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("media/files")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("media/files").join(name)
 }

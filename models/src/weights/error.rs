@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{HeaderFault, KeyMapFault, PickleFault, PlanError, ShardFault, StoredDtype};
+use super::{FormatFault, KeyMapFault, PlanError, ShardFault, StoredDtype};
 
 /// What can be wrong with a checkpoint or a file of one. Each error names the file, and the tensor where there is one.
 #[derive(Debug, thiserror::Error)]
@@ -70,21 +70,13 @@ pub enum WeightsError {
         /// What would make it one.
         expected: &'static str,
     },
-    /// The header of a safetensors file is wrong.
+    /// The content of a file of tensors is wrong.
     #[error("{file}: {fault}")]
-    Header {
+    Format {
         /// The file.
         file: PathBuf,
         /// What is wrong.
-        fault: HeaderFault,
-    },
-    /// A `.pth` file is wrong, or holds something else than a state dict.
-    #[error("{file}: {fault}")]
-    Pickle {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        fault: PickleFault,
+        fault: Box<FormatFault>,
     },
     /// An index of shards and its shards disagree.
     #[error("{file}: {fault}")]
@@ -111,7 +103,7 @@ pub enum WeightsError {
     },
     /// The files hold other tensors than the model has.
     #[error(transparent)]
-    Plan(#[from] PlanError),
+    Plan(#[from] Box<PlanError>),
     /// A tensor was asked for that the plan does not hold.
     #[error("tensor {tensor} is not part of the load plan")]
     Unplanned {

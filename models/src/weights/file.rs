@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::{Mapping, StoredDtype, WeightsError, pickle, safetensors};
+use super::{HeaderFault, Mapping, PickleFault, StoredDtype, WeightsError, pickle, safetensors};
 
 /// Where one tensor lies in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,24 +31,10 @@ impl TensorFile {
     /// When the file cannot be mapped, is of no known format, or its header contradicts itself or the file.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let mapping = Mapping::open(path)?;
-        let file = || path.to_owned();
-        let unsupported =
-            |found: &str| Err(WeightsError::Unsupported { file: file(), found: found.to_owned() });
-        let entries = match mapping.bytes() {
-            // A safetensors header follows its length, which could be any eight bytes.
-            [_, _, _, _, _, _, _, _, b'{', ..] => None,
-            [b'P', b'K', 3, 4, ..] => Some(pickle::entries(mapping.bytes())),
-            [b'G', b'G', b'U', b'F', ..] => return unsupported("GGUF"),
-            [0x80, ..] => return unsupported("a pickle without an archive (PyTorch before 1.6)"),
-            _ => None,
-        };
-        let entries = match entries {
-            Some(entries) => {
-                entries.map_err(|fault| WeightsError::Pickle { file: file(), fault })?
-            }
-            None => safetensors::entries(mapping.bytes())
-                .map_err(|fault| WeightsError::Header { file: file(), fault })?,
-        };
+        let entries = read_header(mapping.bytes()).map_err(|fault| WeightsError::Format {
+            file: path.to_owned(),
+            fault: Box::new(fault),
+        })?;
         Ok(Self { mapping, entries })
     }
 
@@ -70,6 +56,43 @@ impl TensorFile {
     /// Gives the memory of an entry of this file back to the operating system.
     pub(super) fn release(&self, entry: &Entry) -> Result<(), WeightsError> {
         self.mapping.release(entry.range.clone())
+    }
+}
+
+/// What is wrong with the content of a file of tensors.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatFault {
+    /// It is a safetensors file with a wrong header, or of no known format.
+    #[error(transparent)]
+    Safetensors(#[from] HeaderFault),
+    /// It is a `.pth` file that is damaged or holds something else than a state dict.
+    #[error(transparent)]
+    Pickle(#[from] PickleFault),
+    /// It is of a format that is known, but not read yet.
+    #[error("{found} is not yet supported")]
+    Unsupported {
+        /// The format.
+        found: &'static str,
+    },
+}
+
+/// Reads and checks the header of a whole file of tensors; its content says which format it is. Every range of the
+/// result is within `file`. No bytes make it panic.
+///
+/// # Errors
+/// When the format is not known or not read yet, or the header contradicts itself or the file.
+pub fn read_header(file: &[u8]) -> Result<BTreeMap<String, Entry>, FormatFault> {
+    match file {
+        // A safetensors header follows its length, which could be any eight bytes.
+        [_, _, _, _, _, _, _, _, b'{', ..] => Ok(safetensors::entries(file)?),
+        [b'P', b'K', 3, 4, ..] => Ok(pickle::entries(file)?),
+        [b'G', b'G', b'U', b'F', ..] => Err(FormatFault::Unsupported { found: "GGUF" }),
+        [0x80, ..] => {
+            let found = "a pickle without an archive (PyTorch before 1.6)";
+            Err(FormatFault::Unsupported { found })
+        }
+        _ => Ok(safetensors::entries(file)?),
     }
 }
 

@@ -53,7 +53,7 @@ mod zip;
 
 pub use dtype::StoredDtype;
 pub use error::WeightsError;
-pub use file::{Entry, TensorFile};
+pub use file::{Entry, FormatFault, TensorFile, read_header};
 pub use inventory::{Inventory, Listed};
 pub use keymap::{KeyMap, KeyMapFault};
 pub use layout::{Checkpoint, Component, Config, Layout};

@@ -103,7 +103,7 @@ impl Source {
     /// # Errors
     /// [`WeightsError::Plan`] with everything that does not fit.
     pub fn plan(self, expected: &Expected) -> Result<Weights, WeightsError> {
-        let planned = expected.plan(&self)?;
+        let planned = expected.plan(&self).map_err(Box::new)?;
         Ok(Weights::new(self.files, planned))
     }
 
