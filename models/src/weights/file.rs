@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use super::{HeaderFault, Mapping, PickleFault, StoredDtype, WeightsError, pickle, safetensors};
+use super::{
+    HeaderFault, Mapping, PickleFault, StoredDtype, WeightsError, safetensors, state_dict,
+};
 
 /// Where one tensor lies in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +88,7 @@ pub fn read_header(file: &[u8]) -> Result<BTreeMap<String, Entry>, FormatFault> 
     match file {
         // A safetensors header follows its length, which could be any eight bytes.
         [_, _, _, _, _, _, _, _, b'{', ..] => Ok(safetensors::entries(file)?),
-        [b'P', b'K', 3, 4, ..] => Ok(pickle::entries(file)?),
+        [b'P', b'K', 3, 4, ..] => Ok(state_dict::entries(file)?),
         [b'G', b'G', b'U', b'F', ..] => Err(FormatFault::Unsupported { found: "GGUF" }),
         [0x80, ..] => {
             let found = "a pickle without an archive (PyTorch before 1.6)";
