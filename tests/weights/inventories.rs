@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kinora_models::weights::{Inventory, KeyMap};
+use proptest::prelude::*;
 
 const TRANSFORMER: &str = include_str!("../../models/src/wan/keys/original-transformer.toml");
 const UMT5: &str = include_str!("../../models/src/wan/keys/original-umt5.toml");
@@ -128,4 +129,38 @@ fn every_inventory_of_the_folder_is_read() -> std::io::Result<()> {
     }
     assert_eq!(read, 25);
     Ok(())
+}
+
+proptest! {
+    /// Whatever a map renames, it renames back, also with numbers that no published model has.
+    #[test]
+    fn renaming_is_undone_by_its_inverse(
+        which in 0usize..12,
+        line in any::<prop::sample::Index>(),
+        numbers in prop::collection::vec(0u32..200, 4),
+        res in 1u32..5,
+    ) {
+        let (map, original, _) = published().swap_remove(which);
+        let map = match original.as_str() {
+            "original-wan2.1-vae" => KeyMap::parse(VAE21, &[("res", res)]),
+            "original-wan2.2-vae" => KeyMap::parse(VAE22, &[("res", res)]),
+            _ => Ok(map),
+        }?;
+        let inventory = inventory(&original);
+        let (name, _) = inventory.iter().nth(line.index(inventory.len())).expect("because it is in range");
+        let mut numbers = numbers.into_iter();
+        let changed: Vec<String> = name
+            .split('.')
+            .map(|part| match part.parse::<u32>() {
+                Ok(_) => numbers.next().unwrap_or_default().to_string(),
+                Err(_) => part.to_owned(),
+            })
+            .collect();
+        let changed = changed.join(".");
+        for name in [name, changed.as_str()] {
+            if let Some(canonical) = map.forward(name) {
+                prop_assert_eq!(map.inverse(&canonical), Some(name.to_owned()));
+            }
+        }
+    }
 }

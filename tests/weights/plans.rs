@@ -3,7 +3,7 @@
 use candle_core::DType;
 use kinora_models::weights::{Expected, KeyMap, Source, StoredDtype, Weights, WeightsError};
 
-use crate::files::{floats, safetensors, written};
+use crate::files::{floats, pth, safetensors, text, written};
 
 const STATE_DICT: &[u8] = include_bytes!("fixtures/state.pth");
 
@@ -175,5 +175,34 @@ fn data_that_is_not_aligned_is_read() -> kinora_models::Result<()> {
     file.extend([1.5f32, -2.0].iter().flat_map(|value| value.to_le_bytes()));
     let (_folder, weights) = weights(&file);
     assert_eq!(weights.tensor("w", DType::F32)?.to_vec1::<f32>()?, [1.5, -2.0]);
+    Ok(())
+}
+
+#[test]
+fn a_value_that_f16_cannot_hold_is_named() -> kinora_models::Result<()> {
+    let (_folder, weights) =
+        weights(&floats(&[("w", &[2], &[65504.0, 1.0]), ("x", &[2], &[0.0, -65536.0])]));
+    assert_eq!(weights.tensor("w", DType::F16)?.dtype(), DType::F16);
+    let found = weights.tensor("x", DType::F16).map_err(|error| error.to_string());
+    assert!(found.is_err_and(|error| error.ends_with("tensor x: 65536 does not fit f16")));
+    Ok(())
+}
+
+#[test]
+fn a_parameter_is_read_as_its_tensor() -> kinora_models::Result<()> {
+    let (kind, key, device) = (text("storage"), text("0"), text("cpu"));
+    let pickle = [
+        b"\x80\x02}".as_slice(),
+        &text("w"),
+        b"ctorch._utils\n_rebuild_parameter\n(ctorch._utils\n_rebuild_tensor_v2\n((",
+        &kind,
+        b"ctorch\nFloatStorage\n",
+        &key,
+        &device,
+        b"K\x02tQK\x01K\x01\x85K\x01\x85\x89)tR\x88)tRs.",
+    ]
+    .concat();
+    let (_folder, weights) = weights(&pth(&pickle, &[0, 0, 0, 0, 0, 0, 0x80, 0x3f]));
+    assert_eq!(weights.tensor("w", DType::F32)?.to_vec1::<f32>()?, [1.0]);
     Ok(())
 }

@@ -122,6 +122,16 @@ pub enum WeightsError {
         /// Its value.
         found: f64,
     },
+    /// A value is too large for the type that the weights are read as.
+    #[error("{file}: tensor {tensor}: {found} does not fit f16")]
+    Overflow {
+        /// The file.
+        file: PathBuf,
+        /// The tensor, as the file names it.
+        tensor: String,
+        /// The largest magnitude of the tensor.
+        found: f32,
+    },
     /// A tensor of one element was expected.
     #[error("{file}: tensor {tensor}: expected one element, found shape {found:?}")]
     NotScalar {

@@ -96,7 +96,7 @@ impl Weights {
     /// Reads a tensor on the device of these weights, converted to `dtype` (f32, f16 or bf16).
     ///
     /// # Errors
-    /// When the plan does not hold the tensor, or a value is not finite.
+    /// When the plan does not hold the tensor, or a value is not finite, also once it is converted to f16.
     pub fn tensor(&self, name: &str, dtype: DType) -> crate::Result<Tensor> {
         let view = self.view(name)?;
         let Some(stored) = view.dtype.weight() else {
@@ -109,6 +109,18 @@ impl Weights {
             .into());
         };
         let tensor = Tensor::from_raw_buffer(view.bytes, stored, view.shape, &self.device)?;
+        if dtype == DType::F16 && stored != DType::F16 {
+            let largest = tensor.abs()?.max_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+            if f16::from_f32(largest).is_infinite() {
+                let planned = self.planned(name)?;
+                return Err(WeightsError::Overflow {
+                    file: self.file(planned).path().to_owned(),
+                    tensor: planned.stored.clone(),
+                    found: largest,
+                }
+                .into());
+            }
+        }
         Ok(tensor.to_dtype(dtype)?)
     }
 
