@@ -1,6 +1,9 @@
 //! What can go wrong while generating, and what to do about it.
 
+use std::io;
 use std::path::PathBuf;
+
+use kinora_cards::{Frames, Size};
 
 /// The kinds of failure a caller tells apart; each has one exit code on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,81 @@ pub enum Error {
     /// An observer asked to stop.
     #[error("stopped before it was finished")]
     Cancelled,
+    /// A size or a number of frames that the model cannot make.
+    #[error(transparent)]
+    Shape(#[from] kinora_cards::Error),
+    /// A number out of range.
+    #[error("{name} is {found}, expected {expected}")]
+    Value {
+        /// Which number.
+        name: &'static str,
+        /// What it is.
+        found: f64,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A word that is none of those known.
+    #[error("unknown {what} {found:?}, known: {known}")]
+    Unknown {
+        /// What the word names.
+        what: &'static str,
+        /// The word.
+        found: String,
+        /// The words there are.
+        known: &'static str,
+    },
+    /// The model takes no picture.
+    #[error("model {model} takes no picture to begin with")]
+    NoImageInput {
+        /// The model.
+        model: String,
+    },
+    /// A plan that does not fit into memory.
+    #[error("stage {stage} needs {} of memory ({} of weights), {} can be used", gib(*needed), gib(*weights), gib(*available))]
+    Memory {
+        /// The stage that needs most.
+        stage: &'static str,
+        /// Bytes it needs.
+        needed: u64,
+        /// Bytes there are.
+        available: u64,
+        /// Bytes of weights among those needed.
+        weights: u64,
+        /// The largest smaller clip that was found to fit.
+        fits: Option<(Size, Frames)>,
+    },
+    /// A device that cannot be used.
+    #[error("device {name}: {source}")]
+    Device {
+        /// The device.
+        name: String,
+        /// What the driver says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Threads that cannot be had.
+    #[error("start {threads} threads: {source}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Something this build does not have.
+    #[error("{what} is not part of this build (feature {feature})")]
+    NotBuilt {
+        /// What was asked for.
+        what: &'static str,
+        /// The feature that has it.
+        feature: &'static str,
+    },
+    /// A file of latents that cannot be used or written.
+    #[error("latents in {}: {reason}", path.display())]
+    Latents {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A configuration file is not the JSON it should be.
     #[error("parse {}", file.display())]
     Json {
@@ -60,26 +138,83 @@ pub enum Error {
         /// What stands there.
         found: String,
     },
+    /// A manifest that cannot be read.
+    #[error("manifest of {}: {source}", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// A file that cannot be read.
+    #[error("read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file that cannot be written.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// Reading or writing pictures failed.
     #[error(transparent)]
     Media(crate::media::MediaError),
+    /// Part of the local runtime failed.
+    #[error(transparent)]
+    Local(#[from] crate::local::LocalError),
 }
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
+}
+
 impl Hint for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Cancelled => Kind::Interrupted,
-            Self::Json { .. } | Self::Setting { .. } => Kind::Input,
+            Self::Shape(_)
+            | Self::Value { .. }
+            | Self::Unknown { .. }
+            | Self::NoImageInput { .. } => Kind::Usage,
+            Self::Memory { .. }
+            | Self::Device { .. }
+            | Self::Threads { .. }
+            | Self::Write { .. } => Kind::Resources,
+            Self::NotBuilt { .. } => Kind::Config,
+            Self::Json { .. }
+            | Self::Setting { .. }
+            | Self::Latents { .. }
+            | Self::Manifest { .. }
+            | Self::Read { .. } => Kind::Input,
             Self::Media(error) => error.kind(),
+            Self::Local(error) => error.kind(),
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::Memory { fits: Some((size, frames)), .. } => Some(format!(
+                "this would fit: --size {}x{} --frames {}",
+                size.width, size.height, frames.0
+            )),
+            Self::Memory { fits: None, .. } => {
+                Some("the weights alone do not fit: use a smaller model or --dtype bf16".to_owned())
+            }
+            Self::NoImageInput { .. } => {
+                Some("leave out --image, or use a model with image input".to_owned())
+            }
+            Self::Device { .. } => Some("`kinora doctor` lists what there is".to_owned()),
             Self::Media(error) => error.hint(),
+            Self::Local(error) => error.hint(),
             _ => None,
         }
     }

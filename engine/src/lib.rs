@@ -1,7 +1,18 @@
 //! Generation from request to file: local runtime, store, media and the one door to the network.
+//!
+//! Everything with a side effect lives here; nothing here knows a terminal. Without the feature `local` the crate
+//! compiles with no tensor library in its tree.
 
+mod durable;
 mod error;
+pub mod generator;
 pub mod local;
+pub mod manifest;
 pub mod media;
+pub mod observe;
+pub mod request;
+mod take;
 
 pub use error::{Error, Hint, Kind, Result};
+pub use kinora_cards as cards;
+pub use take::{Replay, Take, read_manifest, replay_request, write_take};

@@ -9,3 +9,8 @@ mod error;
 pub mod ops;
 
 pub use error::{Error, Result};
+
+/// Name of the instruction set that the operations on the processor use.
+pub fn instruction_set() -> &'static str {
+    "reference"
+}

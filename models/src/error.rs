@@ -26,6 +26,14 @@ pub enum Error {
         /// Shape it has.
         found: Vec<usize>,
     },
+    /// A checkpoint of a class that no family reads.
+    #[error("class {class} of {} is of no family that is read", folder.display())]
+    NoFamily {
+        /// The class.
+        class: String,
+        /// The checkpoint's folder.
+        folder: std::path::PathBuf,
+    },
     /// A change names a module the model does not have.
     #[error("the model has no module {module}")]
     NoSuchModule {

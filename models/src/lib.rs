@@ -4,6 +4,7 @@
 //! knows no network, clock or random number: noise is an argument.
 
 mod error;
+pub mod family;
 #[doc(hidden)]
 pub mod faults;
 pub mod nn;
@@ -12,3 +13,20 @@ pub mod weights;
 
 pub use error::{Error, Result};
 pub use kinora_cards as cards;
+
+use std::path::Path;
+
+/// Every family, one line each.
+pub const FAMILIES: &[family::Family] = &[];
+
+/// Opens the checkpoint in a folder with the family it names: reads configurations and accounts for every tensor.
+///
+/// # Errors
+/// A folder that is no checkpoint, a class of no family, a component that is missing or does not fit.
+pub fn open(folder: &Path) -> Result<Box<dyn family::Model>> {
+    let checkpoint = weights::Checkpoint::open(folder)?;
+    match FAMILIES.iter().find(|family| family.classes.contains(&checkpoint.class.as_str())) {
+        Some(family) => (family.open)(checkpoint),
+        None => Err(Error::NoFamily { class: checkpoint.class, folder: folder.to_owned() }),
+    }
+}

@@ -1,10 +1,38 @@
-//! Generation on this machine. One of the two places where a feature is switched.
+//! Generation on this machine. One of the places where a feature is switched.
+
+mod options;
+mod survey;
 
 #[cfg(feature = "local")]
+mod decode;
+#[cfg(feature = "local")]
+mod denoise;
+#[cfg(not(feature = "local"))]
+mod disabled;
+#[cfg(feature = "local")]
+mod enabled;
+#[cfg(feature = "local")]
+mod error;
+#[cfg(feature = "local")]
 pub mod guidance;
+#[cfg(feature = "local")]
+mod latents;
+#[cfg(feature = "local")]
+mod memory;
 #[cfg(feature = "local")]
 pub mod noise;
 #[cfg(feature = "local")]
 pub mod sampler;
 #[cfg(feature = "local")]
 pub mod sigmas;
+#[cfg(feature = "local")]
+mod trace;
+
+#[cfg(not(feature = "local"))]
+pub use disabled::{LocalError, LocalGenerator, survey};
+#[cfg(feature = "local")]
+pub use enabled::{LocalGenerator, survey};
+#[cfg(feature = "local")]
+pub use error::LocalError;
+pub use options::{DeviceChoice, LocalOptions, Precision, VaeTile};
+pub use survey::Survey;

@@ -15,15 +15,9 @@ pub(super) struct Matrix {
 }
 
 /// What we write, and what is assumed of a file that does not say.
-pub(super) const BT709: Matrix = Matrix {
-    red: 0.2126,
-    blue: 0.0722,
-};
+pub(super) const BT709: Matrix = Matrix { red: 0.2126, blue: 0.0722 };
 /// Standard definition, as older files have it.
-pub(super) const BT601: Matrix = Matrix {
-    red: 0.299,
-    blue: 0.114,
-};
+pub(super) const BT601: Matrix = Matrix { red: 0.299, blue: 0.114 };
 
 /// A picture as three planes, chroma at half the width and half the height.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,10 +39,7 @@ pub(super) struct Plane {
 
 impl Plane {
     fn new(width: usize, height: usize) -> Self {
-        Self {
-            width,
-            data: vec![0; width * height],
-        }
+        Self { width, data: vec![0; width * height] }
     }
 
     /// Takes the rows out of a padded buffer. `None` where the buffer is too short.
@@ -88,10 +79,8 @@ pub(super) fn rgb_to_yuv420(rgb: &[u8], width: usize, height: usize) -> Yuv420 {
         let row = &rgb[y.min(height - 1) * width * 3..][..width * 3];
         for (x, out) in out.iter_mut().enumerate() {
             let pixel = &row[x.min(width - 1) * 3..][..3];
-            *out = round(
-                dot(luma_row, [0, 1, 2].map(|c| i32::from(pixel[c]))) + (16 << BITS),
-                BITS,
-            );
+            *out =
+                round(dot(luma_row, [0, 1, 2].map(|c| i32::from(pixel[c]))) + (16 << BITS), BITS);
         }
     }
     let mut blue = Plane::new(even_width / 2, even_height / 2);
@@ -126,11 +115,8 @@ pub(super) fn rgb_to_yuv420(rgb: &[u8], width: usize, height: usize) -> Yuv420 {
 pub(super) fn yuv420_to_rgb(picture: &Yuv420, matrix: Matrix, full_range: bool, rgb: &mut Vec<u8>) {
     // Coefficients of 14 bits and chroma in eighths keep every sum within 32 bits.
     const BITS: u32 = 14;
-    let (offset, luma_scale, chroma_scale) = if full_range {
-        (0, 1.0, 1.0)
-    } else {
-        (16, 255.0 / 219.0, 255.0 / 224.0)
-    };
+    let (offset, luma_scale, chroma_scale) =
+        if full_range { (0, 1.0, 1.0) } else { (16, 255.0 / 219.0, 255.0 / 224.0) };
     let fixed = |value: f64| (value * f64::from(1 << BITS)).round() as i32;
     let green = 1.0 - matrix.red - matrix.blue;
     let scale = fixed(luma_scale);
@@ -139,12 +125,7 @@ pub(super) fn yuv420_to_rgb(picture: &Yuv420, matrix: Matrix, full_range: bool, 
     let green_red = fixed(-2.0 * (1.0 - matrix.red) * matrix.red / green * chroma_scale);
     let green_blue = fixed(-2.0 * (1.0 - matrix.blue) * matrix.blue / green * chroma_scale);
 
-    for (y, luma) in picture
-        .luma
-        .data
-        .chunks_exact(picture.luma.width)
-        .enumerate()
-    {
+    for (y, luma) in picture.luma.data.chunks_exact(picture.luma.width).enumerate() {
         // Three parts of the nearer chroma row, one of the farther.
         let near = (y / 2) as isize;
         let far = if y % 2 == 0 { near - 1 } else { near + 1 };
@@ -182,11 +163,7 @@ fn rgb_to_yuv(matrix: Matrix) -> [[i32; 3]; 3] {
             -chroma(-red, blue) - chroma(1.0 - blue, blue),
             chroma(1.0 - blue, blue),
         ],
-        [
-            chroma(1.0 - red, red),
-            -chroma(1.0 - red, red) - chroma(-blue, red),
-            chroma(-blue, red),
-        ],
+        [chroma(1.0 - red, red), -chroma(1.0 - red, red) - chroma(-blue, red), chroma(-blue, red)],
     ]
 }
 
@@ -204,18 +181,8 @@ mod tests {
 
     fn flat(rgb: [u8; 3]) -> [u8; 3] {
         let picture = rgb_to_yuv420(&rgb.repeat(16), 4, 4);
-        assert!(
-            picture
-                .luma
-                .data
-                .iter()
-                .all(|&value| value == picture.luma.data[0])
-        );
-        [
-            picture.luma.data[0],
-            picture.blue.data[0],
-            picture.red.data[0],
-        ]
+        assert!(picture.luma.data.iter().all(|&value| value == picture.luma.data[0]));
+        [picture.luma.data[0], picture.blue.data[0], picture.red.data[0]]
     }
 
     /// The 75 % and 100 % bars as BT.709 tables print them.
@@ -251,18 +218,9 @@ mod tests {
         for step in 0..4096u32 {
             let rgb = [step >> 8, step >> 4 & 15, step & 15].map(|nibble| (nibble * 17) as u8);
             let mut back = Vec::new();
-            yuv420_to_rgb(
-                &rgb_to_yuv420(&rgb.repeat(16), 4, 4),
-                BT709,
-                false,
-                &mut back,
-            );
+            yuv420_to_rgb(&rgb_to_yuv420(&rgb.repeat(16), 4, 4), BT709, false, &mut back);
             for (found, expected) in back.iter().zip(rgb.repeat(16)) {
-                assert!(
-                    found.abs_diff(expected) <= 2,
-                    "{rgb:?} came back as {:?}",
-                    &back[..3]
-                );
+                assert!(found.abs_diff(expected) <= 2, "{rgb:?} came back as {:?}", &back[..3]);
             }
         }
     }
@@ -270,26 +228,16 @@ mod tests {
     /// A ramp in red: the chroma of column 2 is that of red at column 2, not at 2.5 as it would be sited centre.
     #[test]
     fn chroma_is_sited_left() {
-        let rgb: Vec<u8> = (0..2)
-            .flat_map(|_| (0..32).flat_map(|x| [x * 8, 0, 0]))
-            .collect();
+        let rgb: Vec<u8> = (0..2).flat_map(|_| (0..32).flat_map(|x| [x * 8, 0, 0])).collect();
         let picture = rgb_to_yuv420(&rgb, 32, 2);
         for x in 1..15 {
             let expected = 128.0 + 224.0 / 255.0 * 0.5 * (x * 16) as f64;
-            assert_eq!(
-                picture.red.data[x],
-                expected.round() as u8,
-                "chroma column {x}"
-            );
+            assert_eq!(picture.red.data[x], expected.round() as u8, "chroma column {x}");
         }
         let mut back = Vec::new();
         yuv420_to_rgb(&picture, BT709, false, &mut back);
         for x in 2..30 {
-            assert!(
-                back[x * 3].abs_diff((x * 8) as u8) <= 2,
-                "column {x}: {}",
-                back[x * 3]
-            );
+            assert!(back[x * 3].abs_diff((x * 8) as u8) <= 2, "column {x}: {}", back[x * 3]);
         }
     }
 
@@ -308,18 +256,9 @@ mod tests {
     #[test]
     fn standard_definition_and_full_range_are_told_apart() {
         let grey = |luma| Yuv420 {
-            luma: Plane {
-                width: 2,
-                data: vec![luma; 4],
-            },
-            blue: Plane {
-                width: 1,
-                data: vec![90],
-            },
-            red: Plane {
-                width: 1,
-                data: vec![240],
-            },
+            luma: Plane { width: 2, data: vec![luma; 4] },
+            blue: Plane { width: 1, data: vec![90] },
+            red: Plane { width: 1, data: vec![240] },
         };
         let convert = |matrix, full_range| {
             let mut rgb = Vec::new();

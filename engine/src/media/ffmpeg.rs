@@ -36,10 +36,7 @@ const DECODERS: &str = "h264,ffv1";
 
 /// Encoders by name, and whether libav on this machine has them. One that needs a device may still fail without it.
 pub fn encoders() -> Vec<(&'static str, bool)> {
-    ENCODERS
-        .iter()
-        .map(|&name| (name, encoder::find_by_name(name).is_some()))
-        .collect()
+    ENCODERS.iter().map(|&name| (name, encoder::find_by_name(name).is_some())).collect()
 }
 
 /// The versions of libav's parts, as linked at run time.
@@ -50,12 +47,7 @@ pub fn libav_version() -> Option<String> {
         ("libavutil", util::version()),
     ];
     let parts = parts.map(|(name, version)| {
-        format!(
-            "{name} {}.{}.{}",
-            version >> 16,
-            version >> 8 & 0xff,
-            version & 0xff
-        )
+        format!("{name} {}.{}.{}", version >> 16, version >> 8 & 0xff, version & 0xff)
     });
     Some(parts.join(", "))
 }
@@ -75,10 +67,8 @@ pub(super) fn check_encoder(output: Output, path: &Path) -> Result<()> {
     if encoder::find_by_name(encoder).is_some() {
         return Ok(());
     }
-    let available: Vec<_> = encoders()
-        .into_iter()
-        .filter_map(|(name, there)| there.then_some(name))
-        .collect();
+    let available: Vec<_> =
+        encoders().into_iter().filter_map(|(name, there)| there.then_some(name)).collect();
     Err(MediaError::EncoderMissing {
         path: path.to_owned(),
         encoder,
@@ -95,18 +85,11 @@ pub(super) fn encode(
     file: File,
     on_frame: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<(), Failure> {
-    let sink = Sink {
-        file,
-        failure: Arc::default(),
-    };
+    let sink = Sink { file, failure: Arc::default() };
     let failure = Arc::clone(&sink.failure);
     let done = mux(output, frames, fps, manifest, sink, on_frame);
     // The disk's own words say more than what libav makes of them, and it does not always pass them on.
-    match failure
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-    {
+    match failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(Failure::Io(error)),
         None => done,
     }
@@ -116,10 +99,7 @@ pub(super) fn encode(
 pub(super) fn probe(path: &Path) -> Result<Probe> {
     let failed = |step| move |error| decode_error(path, step, error);
     let input = demux(path)?;
-    let stream = input
-        .streams()
-        .best(media::Type::Video)
-        .ok_or_else(|| no_video(path))?;
+    let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let base = stream.time_base();
     let duration_secs = match stream.duration() {
         ticks if ticks > 0 => {
@@ -131,41 +111,22 @@ pub(super) fn probe(path: &Path) -> Result<Probe> {
     let context =
         codec::Context::from_parameters(stream.parameters()).map_err(failed("read the stream"))?;
     let codec = format!("{:?}", context.id()).to_ascii_lowercase();
-    let decoder = context
-        .decoder()
-        .video()
-        .map_err(failed("open the decoder"))?;
+    let decoder = context.decoder().video().map_err(failed("open the decoder"))?;
     Ok(Probe {
         codec,
-        pixel: decoder
-            .format()
-            .descriptor()
-            .map_or("none", |pixel| pixel.name())
-            .to_owned(),
+        pixel: decoder.format().descriptor().map_or("none", |pixel| pixel.name()).to_owned(),
         width: decoder.width() as usize,
         height: decoder.height() as usize,
         fps,
         duration_secs,
-        matrix: decoder
-            .color_space()
-            .name()
-            .unwrap_or("unspecified")
-            .to_owned(),
-        primaries: decoder
-            .color_primaries()
-            .name()
-            .unwrap_or("unspecified")
-            .to_owned(),
+        matrix: decoder.color_space().name().unwrap_or("unspecified").to_owned(),
+        primaries: decoder.color_primaries().name().unwrap_or("unspecified").to_owned(),
         transfer: decoder
             .color_transfer_characteristic()
             .name()
             .unwrap_or("unspecified")
             .to_owned(),
-        range: decoder
-            .color_range()
-            .name()
-            .unwrap_or("unspecified")
-            .to_owned(),
+        range: decoder.color_range().name().unwrap_or("unspecified").to_owned(),
     })
 }
 
@@ -173,10 +134,7 @@ pub(super) fn probe(path: &Path) -> Result<Probe> {
 pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
     let failed = |step| move |error| decode_error(path, step, error);
     let mut input = demux(path)?;
-    let stream = input
-        .streams()
-        .best(media::Type::Video)
-        .ok_or_else(|| no_video(path))?;
+    let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let index = stream.index();
     let fps = rate(path, stream.avg_frame_rate())?;
     let context =
@@ -193,11 +151,7 @@ pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
         .open_as(codec)
         .and_then(decoder::Opened::video)
         .map_err(failed("open the decoder"))?;
-    let mut clip = Clip {
-        path,
-        size: None,
-        data: Vec::new(),
-    };
+    let mut clip = Clip { path, size: None, data: Vec::new() };
     loop {
         let mut packet = Packet::empty();
         match packet.read(&mut input) {
@@ -263,10 +217,7 @@ impl Clip<'_> {
         };
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         if *self.size.get_or_insert((width, height)) != (width, height) {
-            return Err(unsupported(
-                format!("{width}x{height}"),
-                "the size of the first frame",
-            ));
+            return Err(unsupported(format!("{width}x{height}"), "the size of the first frame"));
         }
         if (self.data.len() + width * height * 3) as u64 > MAX_BYTES {
             return Err(MediaError::TooLarge {
@@ -303,9 +254,7 @@ impl Clip<'_> {
             Pixel::BGRZ | Pixel::BGRA => {
                 let pixels = plane(0, width * 4, height)?.data;
                 self.data.extend(
-                    pixels
-                        .chunks_exact(4)
-                        .flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]),
+                    pixels.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]),
                 );
             }
             other => {
@@ -338,12 +287,7 @@ fn mux(
             "matroska",
             "ffv1",
             Pixel::BGRZ,
-            &[
-                ("level", "3"),
-                ("slicecrc", "1"),
-                ("g", "1"),
-                ("coder", "1"),
-            ],
+            &[("level", "3"), ("slicecrc", "1"), ("g", "1"), ("coder", "1")],
         ),
     };
     let io = StreamIo::from_write_seek_with_capacity(sink, 1 << 18)
@@ -359,12 +303,7 @@ fn mux(
         .video()
         .map_err(encode_error("open the encoder"))?;
     let layout = |frame: &[u8]| picture(output, frame, frames.width(), frames.height());
-    let sample = layout(
-        frames
-            .iter()
-            .next()
-            .expect("because a clip has at least one frame"),
-    );
+    let sample = layout(frames.iter().next().expect("because a clip has at least one frame"));
     settings.set_width(sample.width());
     settings.set_height(sample.height());
     settings.set_format(pixel);
@@ -380,14 +319,11 @@ fn mux(
     }
     let mut options: Dictionary<'_> = codec_options.iter().copied().collect();
     options.set("threads", "auto");
-    let mut encoder = settings
-        .open_as_with(codec, options)
-        .map_err(encode_error("open the encoder"))?;
+    let mut encoder =
+        settings.open_as_with(codec, options).map_err(encode_error("open the encoder"))?;
 
     // The container. The index goes first, into room left for it: finding that room again would take a second pass.
-    let mut stream = file
-        .add_stream(codec)
-        .map_err(encode_error("add the stream"))?;
+    let mut stream = file.add_stream(codec).map_err(encode_error("add the stream"))?;
     stream.set_parameters(&encoder);
     stream.set_time_base(rate.invert());
     stream.set_avg_frame_rate(rate);
@@ -400,18 +336,14 @@ fn mux(
     file.set_metadata(tags.into_iter().collect());
     let mut options = Dictionary::new();
     if output == Output::Mp4 {
-        let tag_bytes: usize = tags
-            .iter()
-            .map(|(key, value)| key.len() + value.len())
-            .sum();
+        let tag_bytes: usize = tags.iter().map(|(key, value)| key.len() + value.len()).sum();
         options.set("movflags", "use_metadata_tags");
         options.set(
             "moov_size",
             &(INDEX_BYTES + tag_bytes + frames.count() * INDEX_BYTES_PER_FRAME).to_string(),
         );
     }
-    file.write_header_with(options)
-        .map_err(encode_error("write the header"))?;
+    file.write_header_with(options).map_err(encode_error("write the header"))?;
     // The muxer chose its own base.
     let base = file.stream(0).expect("because one was added").time_base();
 
@@ -437,9 +369,7 @@ fn mux(
     for (index, pixels) in frames.iter().enumerate() {
         let mut picture = layout(pixels);
         picture.set_pts(Some(index as i64));
-        encoder
-            .send_frame(&picture)
-            .map_err(encode_error("encode"))?;
+        encoder.send_frame(&picture).map_err(encode_error("encode"))?;
         drain(&mut encoder, &mut file).map_err(encode_error("encode"))?;
         if on_frame(index + 1).is_break() {
             return Err(Failure::Cancelled);
@@ -447,8 +377,7 @@ fn mux(
     }
     encoder.send_eof().map_err(encode_error("encode"))?;
     drain(&mut encoder, &mut file).map_err(encode_error("encode"))?;
-    file.write_trailer()
-        .map_err(encode_error("write the index"))
+    file.write_trailer().map_err(encode_error("write the index"))
 }
 
 /// Room in an mp4 for its index, without tags and frames.
@@ -461,10 +390,7 @@ fn picture(output: Output, rgb: &[u8], width: usize, height: usize) -> frame::Vi
     if output == Output::Mkv {
         let mut picture = frame::Video::new(Pixel::BGRZ, width as u32, height as u32);
         let stride = picture.stride(0);
-        for (row, out) in rgb
-            .chunks_exact(width * 3)
-            .zip(picture.data_mut(0).chunks_mut(stride))
-        {
+        for (row, out) in rgb.chunks_exact(width * 3).zip(picture.data_mut(0).chunks_mut(stride)) {
             for (pixel, out) in row.chunks_exact(3).zip(out.chunks_exact_mut(4)) {
                 out.copy_from_slice(&[pixel[2], pixel[1], pixel[0], 0]);
             }
@@ -474,15 +400,10 @@ fn picture(output: Output, rgb: &[u8], width: usize, height: usize) -> frame::Vi
     let planes = rgb_to_yuv420(rgb, width, height);
     let height = planes.luma.data.len() / planes.luma.width;
     let mut picture = frame::Video::new(Pixel::YUV420P, planes.luma.width as u32, height as u32);
-    for (index, plane) in [planes.luma, planes.blue, planes.red]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, plane) in [planes.luma, planes.blue, planes.red].into_iter().enumerate() {
         let stride = picture.stride(index);
-        for (row, out) in plane
-            .data
-            .chunks_exact(plane.width)
-            .zip(picture.data_mut(index).chunks_mut(stride))
+        for (row, out) in
+            plane.data.chunks_exact(plane.width).zip(picture.data_mut(index).chunks_mut(stride))
         {
             out[..plane.width].copy_from_slice(row);
         }
@@ -507,10 +428,7 @@ impl Sink {
                 .raw_os_error()
                 .map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
             if error.kind() != io::ErrorKind::Interrupted {
-                self.failure
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get_or_insert(error);
+                self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
             seen
         })
@@ -563,15 +481,12 @@ fn demux(path: &Path) -> Result<format::context::Input> {
 }
 
 fn rate(path: &Path, rate: Rational) -> Result<Fps> {
-    let fps = u32::try_from(rate.numerator())
-        .ok()
-        .zip(u32::try_from(rate.denominator()).ok());
-    fps.and_then(|(num, den)| Fps::new(num, den).ok())
-        .ok_or_else(|| MediaError::Unsupported {
-            path: path.to_owned(),
-            found: format!("{rate} frames a second"),
-            expected: "a frame rate",
-        })
+    let fps = u32::try_from(rate.numerator()).ok().zip(u32::try_from(rate.denominator()).ok());
+    fps.and_then(|(num, den)| Fps::new(num, den).ok()).ok_or_else(|| MediaError::Unsupported {
+        path: path.to_owned(),
+        found: format!("{rate} frames a second"),
+        expected: "a frame rate",
+    })
 }
 
 /// Starts libav once, silent: what it has to say comes back as errors.
@@ -593,11 +508,7 @@ fn no_video(path: &Path) -> MediaError {
 }
 
 fn decode_error(path: &Path, step: &'static str, error: ffmpeg_next::Error) -> MediaError {
-    MediaError::Decode {
-        path: path.to_owned(),
-        step,
-        source: error.into(),
-    }
+    MediaError::Decode { path: path.to_owned(), step, source: error.into() }
 }
 
 fn encode_error(step: &'static str) -> impl Fn(ffmpeg_next::Error) -> Failure {
@@ -611,18 +522,14 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_full_disk_is_called_one() {
-        let full = File::options()
-            .write(true)
-            .open("/dev/full")
-            .expect("because Linux has it");
+        let full = File::options().write(true).open("/dev/full").expect("because Linux has it");
         let frames =
             Frames::new(32, 32, vec![7; 32 * 32 * 3 * 4]).expect("because it is four frames");
         let fps = Fps::new(16, 1).expect("because 16 is a rate");
         for output in [Output::Mp4, Output::Mkv] {
             let file = full.try_clone().expect("because it is open");
-            let failure = encode(output, &frames, fps, "{}", file, &mut |_| {
-                ControlFlow::Continue(())
-            });
+            let failure =
+                encode(output, &frames, fps, "{}", file, &mut |_| ControlFlow::Continue(()));
             match failure.expect_err("because nothing can be written") {
                 Failure::Io(error) => {
                     assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{output:?}")

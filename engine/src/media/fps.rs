@@ -21,9 +21,8 @@ impl Fps {
     /// # Errors
     /// Where it is not above 0 and at most 1000.
     pub fn new(num: u32, den: u32) -> Result<Self> {
-        Self::reduced(num.into(), den.into()).ok_or_else(|| MediaError::Fps {
-            text: format!("{num}/{den}"),
-        })
+        Self::reduced(num.into(), den.into())
+            .ok_or_else(|| MediaError::Fps { text: format!("{num}/{den}") })
     }
 
     /// The numerator, in lowest terms.
@@ -48,10 +47,7 @@ impl Fps {
         }
         // libav counts in i32.
         let fits = |value: u64| i32::try_from(value / divisor).ok()?.try_into().ok();
-        Some(Self {
-            num: fits(num)?,
-            den: fits(den)?,
-        })
+        Some(Self { num: fits(num)?, den: fits(den)? })
     }
 }
 
@@ -68,9 +64,7 @@ impl FromStr for Fps {
         };
         parsed
             .and_then(|(num, den)| Self::reduced(num, den))
-            .ok_or_else(|| MediaError::Fps {
-                text: text.to_owned(),
-            })
+            .ok_or_else(|| MediaError::Fps { text: text.to_owned() })
     }
 }
 
@@ -90,14 +84,8 @@ fn digits(text: &str) -> Option<u64> {
 }
 
 fn decimal(whole: &str, fraction: &str) -> Option<(u64, u64)> {
-    let den = 10u64.pow(
-        u32::try_from(fraction.len())
-            .ok()
-            .filter(|&places| places <= 9)?,
-    );
-    let num = digits(whole)?
-        .checked_mul(den)?
-        .checked_add(digits(fraction)?)?;
+    let den = 10u64.pow(u32::try_from(fraction.len()).ok().filter(|&places| places <= 9)?);
+    let num = digits(whole)?.checked_mul(den)?.checked_add(digits(fraction)?)?;
     // |num/den − 1000 n/1001| ≤ 1/200, in whole numbers; n is the whole rate above.
     let nominal = num.div_ceil(den);
     let distance = (num * 1001).abs_diff(nominal * 1000 * den);
@@ -153,12 +141,7 @@ mod tests {
     #[test]
     fn shown_as_read() {
         for text in ["16", "24000/1001", "25/2"] {
-            assert_eq!(
-                text.parse::<Fps>()
-                    .expect("because it is a rate")
-                    .to_string(),
-                text
-            );
+            assert_eq!(text.parse::<Fps>().expect("because it is a rate").to_string(), text);
         }
     }
 }

@@ -29,18 +29,9 @@ impl Frames {
                     || data.is_empty()
                     || !found_bytes.is_multiple_of(frame_bytes) =>
             {
-                Err(MediaError::Shape {
-                    width,
-                    height,
-                    frame_bytes,
-                    found_bytes,
-                })
+                Err(MediaError::Shape { width, height, frame_bytes, found_bytes })
             }
-            _ => Ok(Self {
-                width,
-                height,
-                data,
-            }),
+            _ => Ok(Self { width, height, data }),
         }
     }
 
@@ -78,22 +69,12 @@ impl Frames {
 /// Bytes of one frame; 0 where a side is 0 or too long.
 pub(super) fn frame_bytes(width: usize, height: usize) -> usize {
     let side = 1..=MAX_SIDE_PX;
-    if side.contains(&width) && side.contains(&height) {
-        width * height * 3
-    } else {
-        0
-    }
+    if side.contains(&width) && side.contains(&height) { width * height * 3 } else { 0 }
 }
 
 impl std::fmt::Debug for Frames {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Frames({} of {}x{})",
-            self.count(),
-            self.width,
-            self.height
-        )
+        write!(f, "Frames({} of {}x{})", self.count(), self.width, self.height)
     }
 }
 
@@ -116,14 +97,9 @@ mod tests {
     fn only_whole_frames() {
         let clip = Frames::new(4, 2, vec![0; 72]).expect("because 72 is three frames of 24");
         assert_eq!((clip.count(), clip.width(), clip.height()), (3, 4, 2));
-        for (width, height, bytes) in [
-            (4, 2, 71),
-            (4, 2, 0),
-            (0, 2, 24),
-            (4, 0, 24),
-            (usize::MAX, 3, 9),
-            (20_000, 1, 60_000),
-        ] {
+        for (width, height, bytes) in
+            [(4, 2, 71), (4, 2, 0), (0, 2, 24), (4, 0, 24), (usize::MAX, 3, 9), (20_000, 1, 60_000)]
+        {
             assert!(
                 Frames::new(width, height, vec![0; bytes]).is_err(),
                 "{width}x{height}, {bytes} bytes"

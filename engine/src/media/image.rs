@@ -27,10 +27,7 @@ const MAX_BYTES: u64 = 1 << 30;
 /// Where it is not a local file, not such a picture, damaged, or larger than 16,384 pixels a side.
 pub fn read_image(path: &Path) -> Result<Frames> {
     let path = &local(path)?;
-    let read = |source| MediaError::Read {
-        path: path.clone(),
-        source,
-    };
+    let read = |source| MediaError::Read { path: path.clone(), source };
     let decode = |source: ::image::ImageError| match source {
         ::image::ImageError::IoError(source) if source.kind() != ErrorKind::UnexpectedEof => {
             read(source)
@@ -42,9 +39,7 @@ pub fn read_image(path: &Path) -> Result<Frames> {
         },
     };
     let file = open(path)?;
-    let mut reader = ImageReader::new(BufReader::new(file))
-        .with_guessed_format()
-        .map_err(read)?;
+    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(read)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE_PX as u32);
     limits.max_image_height = Some(MAX_SIDE_PX as u32);
@@ -57,11 +52,7 @@ pub fn read_image(path: &Path) -> Result<Frames> {
     let mut picture = DynamicImage::from_decoder(decoder).map_err(decode)?;
     picture.apply_orientation(orientation);
     let picture = picture.into_rgb8();
-    Frames::new(
-        picture.width() as usize,
-        picture.height() as usize,
-        picture.into_raw(),
-    )
+    Frames::new(picture.width() as usize, picture.height() as usize, picture.into_raw())
 }
 
 /// Writes one frame and syncs nothing.
@@ -71,10 +62,7 @@ pub(super) fn write_png(
     manifest: &str,
     file: File,
 ) -> Result<(), Failure> {
-    let pixels = frames
-        .iter()
-        .next()
-        .expect("because a clip has at least one frame");
+    let pixels = frames.iter().next().expect("because a clip has at least one frame");
     png(frames, pixels, fps, manifest, file)
 }
 
@@ -89,13 +77,7 @@ pub(super) fn write_sequence(
     for (number, pixels) in (1..).zip(frames.iter()) {
         let file =
             File::create_new(folder.join(format!("frame_{number:05}.png"))).map_err(Failure::Io)?;
-        png(
-            frames,
-            pixels,
-            fps,
-            manifest,
-            file.try_clone().map_err(Failure::Io)?,
-        )?;
+        png(frames, pixels, fps, manifest, file.try_clone().map_err(Failure::Io)?)?;
         file.sync_all().map_err(Failure::Io)?;
         if on_frame(number).is_break() {
             return Err(Failure::Cancelled);
@@ -107,13 +89,8 @@ pub(super) fn write_sequence(
 /// Whether the file starts as a PNG does.
 pub(super) fn is_png(path: &Path) -> Result<bool> {
     let mut start = Vec::new();
-    let read = open(path)?
-        .take(SIGNATURE.len() as u64)
-        .read_to_end(&mut start);
-    read.map_err(|source| MediaError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let read = open(path)?.take(SIGNATURE.len() as u64).read_to_end(&mut start);
+    read.map_err(|source| MediaError::Read { path: path.to_owned(), source })?;
     Ok(start == SIGNATURE)
 }
 
@@ -124,17 +101,13 @@ pub(super) fn png_text(path: &Path) -> Result<Vec<(String, String)>> {
         step: "read the texts",
         source: source.into(),
     };
-    let limits = png::Limits {
-        bytes: MAX_BYTES as usize,
-    };
+    let limits = png::Limits { bytes: MAX_BYTES as usize };
     let mut reader = png::Decoder::new_with_limits(BufReader::new(open(path)?), limits)
         .read_info()
         .map_err(decode)?;
     reader.finish().map_err(decode)?;
     let texts = reader.info().utf8_text.iter();
-    texts
-        .map(|text| Ok((text.keyword.clone(), text.get_text().map_err(decode)?)))
-        .collect()
+    texts.map(|text| Ok((text.keyword.clone(), text.get_text().map_err(decode)?))).collect()
 }
 
 fn png(
@@ -157,9 +130,7 @@ fn png(
         (FPS_KEY, fps.to_string()),
         ("XML:com.adobe.xmp", manifest::xmp()),
     ] {
-        encoder
-            .add_itxt_chunk(key.to_owned(), text)
-            .map_err(encode)?;
+        encoder.add_itxt_chunk(key.to_owned(), text).map_err(encode)?;
     }
     let mut writer = encoder.write_header().map_err(encode)?;
     writer.write_image_data(pixels).map_err(encode)?;

@@ -33,10 +33,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Where `path` is not there or not local, or has no manifest.
 pub fn read_manifest(path: &Path) -> Result<String> {
     let path = &local(path)?;
-    let source = |source| MediaError::Read {
-        path: path.clone(),
-        source,
-    };
+    let source = |source| MediaError::Read { path: path.clone(), source };
     if path.metadata().map_err(source)?.is_dir() {
         return match read_json(&path.join(IN_FOLDER))? {
             Some(manifest) => Ok(manifest),
@@ -44,10 +41,7 @@ pub fn read_manifest(path: &Path) -> Result<String> {
                 .ok_or_else(|| MediaError::NoManifest { path: path.clone() }),
         };
     }
-    if path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
-    {
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
         return read_json(path)?.ok_or_else(|| MediaError::NoManifest { path: path.clone() });
     }
     let within = embedded(path);
@@ -80,15 +74,8 @@ pub(super) fn xmp() -> String {
 }
 
 fn embedded(path: &Path) -> Result<Option<String>> {
-    let tags = if is_png(path)? {
-        png_text(path)?
-    } else {
-        ffmpeg::metadata(path)?
-    };
-    Ok(tags
-        .into_iter()
-        .find(|(key, _)| key.eq_ignore_ascii_case(KEY))
-        .map(|(_, value)| value))
+    let tags = if is_png(path)? { png_text(path)? } else { ffmpeg::metadata(path)? };
+    Ok(tags.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(KEY)).map(|(_, value)| value))
 }
 
 /// `None` where there is no such file.
@@ -97,19 +84,13 @@ fn read_json(path: &PathBuf) -> Result<Option<String>> {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(source) => {
-            return Err(MediaError::Read {
-                path: path.clone(),
-                source,
-            });
+            return Err(MediaError::Read { path: path.clone(), source });
         }
     };
     let mut text = String::new();
     file.take(MAX_BYTES)
         .read_to_string(&mut text)
-        .map_err(|source| MediaError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        .map_err(|source| MediaError::Read { path: path.clone(), source })?;
     check(&text).map_err(|error| MediaError::Decode {
         path: path.clone(),
         step: "parse the manifest",

@@ -47,15 +47,9 @@ pub struct Written {
 /// # Errors
 /// With what is wrong and, as a hint, what to do about it.
 pub fn check_output(path: &Path, num_frames: usize) -> Result<Output> {
-    let given_as_folder = path
-        .as_os_str()
-        .to_string_lossy()
-        .ends_with(std::path::is_separator);
+    let given_as_folder = path.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
     let path = &local(path)?;
-    let unwritable = |source| MediaError::Unwritable {
-        path: path.clone(),
-        source,
-    };
+    let unwritable = |source| MediaError::Unwritable { path: path.clone(), source };
     if path.file_name().is_none() {
         return Err(MediaError::Nameless { path: path.clone() });
     }
@@ -81,10 +75,7 @@ pub fn check_output(path: &Path, num_frames: usize) -> Result<Output> {
         _ => return Err(MediaError::UnknownEnding { path: path.clone() }),
     };
     if output == Output::Png && num_frames > 1 {
-        return Err(MediaError::ManyFrames {
-            path: path.clone(),
-            num_frames,
-        });
+        return Err(MediaError::ManyFrames { path: path.clone(), num_frames });
     }
     if existing.is_some_and(|metadata| match output {
         Output::Folder => !metadata.is_dir(),
@@ -135,35 +126,20 @@ pub fn write(
     let path = local(path)?;
     let (width, height) = (frames.width(), frames.height());
     if matches!(output, Output::Mp4 | Output::Mkv) && width.min(height) < LEAST_SIDE_PX {
-        return Err(MediaError::TooSmall {
-            path,
-            width,
-            height,
-            least: LEAST_SIDE_PX,
-        });
+        return Err(MediaError::TooSmall { path, width, height, least: LEAST_SIDE_PX });
     }
-    let failed = |source| MediaError::Write {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| MediaError::Write { path: path.clone(), source };
     if output == Output::Folder {
         let partial = Partial::folder(&path).map_err(failed)?;
         image::write_sequence(frames, fps, manifest, partial.path(), on_frame)
             .map_err(|error| error.at(&path))?;
-        write_text(
-            fs::File::create_new(partial.path().join(manifest::IN_FOLDER)),
-            manifest,
-        )
-        .map_err(failed)?;
+        write_text(fs::File::create_new(partial.path().join(manifest::IN_FOLDER)), manifest)
+            .map_err(failed)?;
         sync_folder(partial.path()).map_err(failed)?;
         partial.keep().map_err(failed)?;
         sync_folder(folder_of(&path)).map_err(failed)?;
         let manifest = path.join(manifest::IN_FOLDER);
-        return Ok(Written {
-            path,
-            manifest,
-            padded: None,
-        });
+        return Ok(Written { path, manifest, padded: None });
     }
 
     let sidecar = beside(&path);
@@ -188,11 +164,7 @@ pub fn write(
 
     let even = (width.next_multiple_of(2), height.next_multiple_of(2));
     let padded = (output == Output::Mp4 && even != (width, height)).then_some(even);
-    Ok(Written {
-        path,
-        manifest: sidecar,
-        padded,
-    })
+    Ok(Written { path, manifest: sidecar, padded })
 }
 
 /// What went wrong in an encoder that knows no file name.
@@ -209,15 +181,10 @@ pub(super) enum Failure {
 impl Failure {
     fn at(self, path: &Path) -> MediaError {
         match self {
-            Self::Io(source) => MediaError::Write {
-                path: path.to_owned(),
-                source,
-            },
-            Self::Encoder(step, source) => MediaError::Encode {
-                path: path.to_owned(),
-                step,
-                source,
-            },
+            Self::Io(source) => MediaError::Write { path: path.to_owned(), source },
+            Self::Encoder(step, source) => {
+                MediaError::Encode { path: path.to_owned(), step, source }
+            }
             Self::Cancelled => MediaError::Cancelled,
         }
     }

@@ -18,11 +18,7 @@ impl Partial {
     /// Creates an empty file that can become `target`.
     pub(super) fn file(target: &Path) -> io::Result<(Self, File)> {
         Self::create(target, |path| {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .open(path)
+            OpenOptions::new().read(true).write(true).create_new(true).open(path)
         })
     }
 
@@ -46,10 +42,7 @@ impl Partial {
 
     fn create<T>(target: &Path, make: impl Fn(&Path) -> io::Result<T>) -> io::Result<(Self, T)> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = target
-            .file_name()
-            .ok_or(ErrorKind::InvalidFilename)?
-            .to_string_lossy();
+        let name = target.file_name().ok_or(ErrorKind::InvalidFilename)?.to_string_lossy();
         // Short enough for any file system that takes the target itself.
         let stem: String = name.chars().take(24).collect();
         loop {
@@ -58,14 +51,7 @@ impl Partial {
                 target.with_file_name(format!(".{stem}.partial-{}-{number}", std::process::id()));
             match make(&path) {
                 Ok(made) => {
-                    return Ok((
-                        Self {
-                            path,
-                            target: target.to_owned(),
-                            kept: false,
-                        },
-                        made,
-                    ));
+                    return Ok((Self { path, target: target.to_owned(), kept: false }, made));
                 }
                 // Left by a killed process that had our number.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -97,16 +83,10 @@ pub(super) fn beside(target: &Path) -> PathBuf {
 
 /// The folder that `path` is in.
 pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Puts the names in a folder on the disk. Where a system cannot open a folder as a file it has no such step.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()
-    } else {
-        Ok(())
-    }
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

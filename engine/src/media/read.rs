@@ -53,11 +53,7 @@ pub fn read_video(path: &Path) -> Result<(Frames, Fps)> {
     if path.is_dir() {
         return read_sequence(&path);
     }
-    if is_png(&path)? {
-        Ok((read_image(&path)?, png_fps(&path)?))
-    } else {
-        ffmpeg::decode(&path)
-    }
+    if is_png(&path)? { Ok((read_image(&path)?, png_fps(&path)?)) } else { ffmpeg::decode(&path) }
 }
 
 /// The most bytes of frames that are read into memory.
@@ -66,23 +62,16 @@ pub(super) const MAX_BYTES: u64 = 16 << 30;
 /// The name in its plain form, refused where it is an address.
 pub(super) fn local(path: &Path) -> Result<PathBuf> {
     if path.as_os_str().to_string_lossy().contains("://") {
-        return Err(MediaError::NotLocal {
-            path: path.to_owned(),
-        });
+        return Err(MediaError::NotLocal { path: path.to_owned() });
     }
     Ok(path.components().collect())
 }
 
 /// Opens a regular file, so that no pipe or device is waited for.
 pub(super) fn open(path: &Path) -> Result<File> {
-    let read = |source| MediaError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| MediaError::Read { path: path.to_owned(), source };
     if !path.metadata().map_err(read)?.is_file() {
-        return Err(MediaError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(MediaError::NotAFile { path: path.to_owned() });
     }
     File::open(path).map_err(read)
 }
@@ -92,9 +81,7 @@ pub(super) fn first_frame(folder: &Path) -> Result<PathBuf> {
     sequence(folder)?
         .into_iter()
         .next()
-        .ok_or_else(|| MediaError::NoManifest {
-            path: folder.to_owned(),
-        })
+        .ok_or_else(|| MediaError::NoManifest { path: folder.to_owned() })
 }
 
 fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
@@ -105,11 +92,7 @@ fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
         expected,
     };
     let Some(first) = paths.first() else {
-        return Err(unsupported(
-            folder,
-            "no frame_*.png".into(),
-            "a folder of frames",
-        ));
+        return Err(unsupported(folder, "no frame_*.png".into(), "a folder of frames"));
     };
     let fps = png_fps(first)?;
     let (mut size, mut data) = (None, Vec::new());
@@ -125,10 +108,7 @@ fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
         }
         data.extend(frame.into_data());
         if data.len() as u64 > MAX_BYTES {
-            return Err(MediaError::TooLarge {
-                path: folder.to_owned(),
-                limit_bytes: MAX_BYTES,
-            });
+            return Err(MediaError::TooLarge { path: folder.to_owned(), limit_bytes: MAX_BYTES });
         }
     }
     let (width, height) = size.expect("because there is a first frame");
@@ -137,10 +117,7 @@ fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
 
 /// The frames of a folder in order.
 fn sequence(folder: &Path) -> Result<Vec<PathBuf>> {
-    let read = |source| MediaError::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let read = |source| MediaError::Read { path: folder.to_owned(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(read)? {
         let path = entry.map_err(read)?.path();

@@ -50,12 +50,7 @@ impl Frames {
     pub fn resize(&self, width: usize, height: usize, filter: Filter) -> Result<Self> {
         let frame_bytes = frame_bytes(width, height);
         if frame_bytes == 0 {
-            return Err(MediaError::Shape {
-                width,
-                height,
-                frame_bytes,
-                found_bytes: 0,
-            });
+            return Err(MediaError::Shape { width, height, frame_bytes, found_bytes: 0 });
         }
         let across = (width != self.width()).then(|| windows(self.width(), width, filter));
         let down = (height != self.height()).then(|| windows(self.height(), height, filter));
@@ -97,10 +92,7 @@ fn windows(from: usize, to: usize, filter: Filter) -> Vec<Window> {
                 .collect();
             let sum: f64 = weights.iter().sum();
             let fixed = |weight: &f64| (weight / sum * f64::from(1 << BITS)).round() as i32;
-            Window {
-                first,
-                weights: weights.iter().map(fixed).collect(),
-            }
+            Window { first, weights: weights.iter().map(fixed).collect() }
         })
         .collect()
 }
@@ -129,9 +121,7 @@ fn weigh(window: &Window, source: impl Fn(usize) -> u8) -> u8 {
         .weights
         .iter()
         .enumerate()
-        .fold(start, |sum, (i, weight)| {
-            sum + weight * i32::from(source(i))
-        });
+        .fold(start, |sum, (i, weight)| sum + weight * i32::from(source(i)));
     (sum >> BITS).clamp(0, 255) as u8
 }
 

@@ -56,7 +56,5 @@ pub(super) fn metadata(path: &Path) -> Result<Vec<(String, String)>> {
 }
 
 fn without(path: &Path) -> MediaError {
-    MediaError::WithoutLibav {
-        path: path.to_owned(),
-    }
+    MediaError::WithoutLibav { path: path.to_owned() }
 }

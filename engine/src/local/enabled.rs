@@ -1,0 +1,456 @@
+//! The local runtime: a checkpoint of this machine, on a device of this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use candle_core::{DType, Device, Tensor};
+use kinora_cards::{Card, SamplerKind, Task};
+use kinora_models::family::{Model, Part};
+use kinora_models::parts::{Denoiser, Placement, PromptEmbeds, Tiling};
+
+use super::denoise::{Denoising, Prompt};
+use super::memory::{self, Budget, Placements};
+use super::options::{DeviceChoice, LocalOptions, Precision};
+use super::sampler::Sampler;
+use super::sigmas::{SchedulerConfig, Solver};
+use super::trace::Trace;
+use super::{Survey, decode, latents, noise};
+use crate::generator::{Capabilities, Estimate, Generated, Generator};
+use crate::manifest::{Computed, FileRecord, LoraRecord, Manifest, ModelFile, SCHEMA};
+use crate::media::{self, Frames};
+use crate::observe::{Event, Observer, Stage, tell};
+use crate::request::{FolderRecipe, Recipe, Request};
+use crate::{Error, Result};
+
+/// A checkpoint that is open on this machine. Nothing is loaded between generations.
+pub struct LocalGenerator {
+    model: Box<dyn Model>,
+    folder: PathBuf,
+    name: String,
+    card: Option<&'static Card>,
+    scheduler: Option<SchedulerConfig>,
+    options: LocalOptions,
+    placements: Placements,
+}
+
+/// What the stages of one run hand on.
+struct Run<'a> {
+    request: &'a Request,
+    observer: &'a dyn Observer,
+    recipe: Recipe,
+    trace: Trace,
+    tiling: Option<Tiling>,
+    shape: [usize; 4],
+    seconds: Vec<(String, f64)>,
+}
+
+impl Run<'_> {
+    /// Runs a stage under its name and keeps its time.
+    fn stage<T>(&mut self, stage: Stage, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        tell(self.observer, &Event::Stage(stage))?;
+        let begun = Instant::now();
+        let result = work(self)?;
+        self.seconds.push((stage.name().to_owned(), begun.elapsed().as_secs_f64()));
+        Ok(result)
+    }
+}
+
+impl LocalGenerator {
+    /// Opens the checkpoint in `folder`: recognises it and accounts for every tensor; reads no weight. `name` is how it was asked for.
+    ///
+    /// # Errors
+    /// A folder that is no checkpoint, a component that is missing or does not fit, a device that is not there.
+    pub fn open(
+        folder: &Path,
+        name: &str,
+        card: Option<&'static Card>,
+        options: LocalOptions,
+    ) -> Result<Self> {
+        let model = kinora_models::open(folder)?;
+        let scheduler = match model.scheduler() {
+            Some((file, text)) => Some(SchedulerConfig::from_json(text, file)?),
+            None => None,
+        };
+        let device = device(options.device)?;
+        let placement = |precision| Placement { device: device.clone(), compute: dtype(precision) };
+        let placements = Placements {
+            main: placement(options.precision),
+            vae: placement(options.vae_precision),
+        };
+        Ok(Self {
+            model,
+            folder: folder.to_owned(),
+            name: name.to_owned(),
+            card,
+            scheduler,
+            options,
+            placements,
+        })
+    }
+
+    /// Reads every weight once and checks that it is finite.
+    ///
+    /// # Errors
+    /// The first tensor that is not.
+    pub fn verify(&self, progress: &mut dyn FnMut(&Path, u64)) -> Result<()> {
+        Ok(self.model.verify(progress)?)
+    }
+
+    fn resolve(&self, request: &Request) -> Result<Recipe> {
+        let folder =
+            self.scheduler.as_ref().map_or_else(FolderRecipe::default, |scheduler| FolderRecipe {
+                flow_shift: Some(scheduler.flow_shift),
+                sampler: Some(match scheduler.solver {
+                    Solver::UniPc => SamplerKind::UniPc,
+                    Solver::Euler => SamplerKind::Euler,
+                }),
+            });
+        Recipe::resolve(request, self.card, folder, &self.model.facts().grid)
+    }
+
+    fn latent_shape(&self, recipe: &Recipe) -> Result<[usize; 4]> {
+        let facts = self.model.facts();
+        let [_, c, t, h, w] =
+            facts.grid.latent_shape(facts.latent_channels, recipe.size(), recipe.frames())?;
+        Ok([c, t, h, w])
+    }
+
+    /// Resolves a request, chooses the tiling of its decode and refuses what does not fit into memory.
+    fn plan(&self, request: &Request) -> Result<(Estimate, Option<Tiling>)> {
+        if request.image.is_some() && !self.model.facts().expand_timesteps {
+            return Err(Error::NoImageInput { model: self.name.clone() });
+        }
+        let recipe = self.resolve(request)?;
+        let model = self.model.as_ref();
+        let budget = Budget::new(self.options.memory_bytes);
+        let tokens = model.facts().grid.tokens(recipe.size(), recipe.frames())?;
+        let shape = self.latent_shape(&recipe)?;
+        let tiling = memory::tiling(model, self.options.vae_tile, shape, &self.placements, budget);
+        let stages = memory::stages(model, tokens, shape, tiling, &self.placements);
+        memory::admit(&stages, budget, &recipe, &|size, frames| {
+            let facts = model.facts();
+            let tokens = facts.grid.tokens(size, frames).ok()?;
+            let [_, c, t, h, w] =
+                facts.grid.latent_shape(facts.latent_channels, size, frames).ok()?;
+            let shape = [c, t, h, w];
+            let tiling =
+                memory::tiling(model, self.options.vae_tile, shape, &self.placements, budget);
+            let stages = memory::stages(model, tokens, shape, tiling, &self.placements);
+            stages.iter().map(crate::generator::StageMemory::bytes).max()
+        })?;
+        Ok((Estimate { recipe, tokens, memory: stages }, tiling))
+    }
+
+    fn run(&self, request: &Request, observer: &dyn Observer) -> Result<Generated> {
+        tell(observer, &Event::Stage(Stage::Plan))?;
+        let (estimate, tiling) = self.plan(request)?;
+        let recipe = estimate.recipe;
+        if let (Some(card), Some(folder)) = (self.card, &self.scheduler) {
+            let card = card.defaults.flow_shift;
+            if request.flow_shift.is_none() && card != folder.flow_shift {
+                let (value, folder) = ("flow_shift", folder.flow_shift);
+                tell(observer, &Event::CardOverFolder { value, card, folder })?;
+            }
+        }
+        let shape = self.latent_shape(&recipe)?;
+        let mut run = Run {
+            request,
+            observer,
+            recipe,
+            trace: Trace::new(request.trace.as_deref(), request.trace_blocks),
+            tiling,
+            shape,
+            seconds: Vec::new(),
+        };
+        let picture = self.picture(&run)?;
+        let start = self.start(&run)?;
+        let embeds = run.stage(Stage::Text, |run| self.encode_text(run))?;
+        let first = match &picture {
+            Some((_, frames)) => {
+                Some(run.stage(Stage::Image, |run| self.encode_image(run, frames))?)
+            }
+            None => None,
+        };
+        let (denoiser, loras) = run.stage(Stage::Load, |run| self.load_denoiser(run))?;
+        let sampler = self.sampler(&run.recipe);
+        let clean = run.stage(Stage::Denoise, |run| {
+            let prompts = prompts(denoiser.as_ref(), &embeds, run, self.model.facts().text_length)?;
+            let denoising = Denoising {
+                denoiser: denoiser.as_ref(),
+                sampler: &sampler,
+                guidance_scale: run.recipe.guidance_scale.value,
+                prompts: &prompts,
+                first: first.as_ref(),
+                expand_timesteps: self.model.facts().expand_timesteps,
+            };
+            denoising.run(&start, &mut run.trace, run.observer)
+        })?;
+        drop(denoiser);
+        let latent_hash = latents::hash(&clean)?;
+        if let Some(file) = &request.save_latents {
+            latents::write(file, &clean)?;
+        }
+        let frames = run.stage(Stage::Decode, |run| self.decode(run, &clean))?;
+        let manifest = Manifest {
+            schema: SCHEMA,
+            engine: concat!("kinora ", env!("CARGO_PKG_VERSION")).to_owned(),
+            model: self.name.clone(),
+            card: self.card.map(|card| card.name.clone()),
+            files: self.files()?,
+            token_ids: embeds.iter().map(|e| ids_hash(&e.input_ids)).collect(),
+            loras,
+            image: picture.map(|(record, _)| record),
+            init_latents: request.init_latents.as_deref().map(record).transpose()?,
+            computed: self.computed(run.tiling),
+            sigmas: sampler.sigmas().iter().map(|s| f64::from(*s)).collect(),
+            recipe: run.recipe,
+            seconds: run.seconds,
+            latent_hash,
+            frames_hash: media::frames_hash(&frames).to_hex().to_string(),
+        };
+        run.trace.finish()?;
+        Ok(Generated { frames, fps: manifest.recipe.fps()?, manifest })
+    }
+
+    /// The picture to begin with, at the size of the clip.
+    fn picture(&self, run: &Run<'_>) -> Result<Option<(FileRecord, Frames)>> {
+        let Some(path) = &run.request.image else { return Ok(None) };
+        let size = run.recipe.size();
+        let (width, height) = (size.width as usize, size.height as usize);
+        let picture = media::read_image(path)?.resize(width, height, media::Filter::Lanczos)?;
+        Ok(Some((record(path)?, picture)))
+    }
+
+    /// Initial latents: of a file, else noise from the seed.
+    fn start(&self, run: &Run<'_>) -> Result<Tensor> {
+        let start = match &run.request.init_latents {
+            Some(file) => latents::read(file, run.shape)?,
+            None => Tensor::from_vec(
+                noise::randn(run.recipe.seed, &run.shape),
+                run.shape.as_slice(),
+                &Device::Cpu,
+            )?,
+        };
+        Ok(start.to_device(&self.placements.main.device)?)
+    }
+
+    /// Encodes the prompt and, when guidance is on, the negative prompt; the encoder is gone afterwards.
+    fn encode_text(&self, run: &mut Run<'_>) -> Result<Vec<PromptEmbeds>> {
+        tell(run.observer, &Event::Weights { bytes: self.model.facts().weights.text_encoder })?;
+        let encoder = self.model.text_encoder(&self.placements.main)?;
+        let negative = run.recipe.is_guided().then_some(run.recipe.negative_prompt.value.as_str());
+        let texts: Vec<&str> =
+            [Some(run.recipe.prompt.as_str()), negative].into_iter().flatten().collect();
+        let mut all = Vec::with_capacity(texts.len());
+        for (n, text) in texts.into_iter().enumerate() {
+            let embeds = encoder.encode(text)?;
+            tell(
+                run.observer,
+                &Event::Pass { index: n + 1, total: 1 + usize::from(negative.is_some()) },
+            )?;
+            if run.trace.is_on() {
+                let length = embeds.input_ids.len();
+                let ids: Vec<i64> = embeds.input_ids.iter().map(|id| i64::from(*id)).collect();
+                let mask: Vec<i64> = (0..length).map(|i| i64::from(i < embeds.tokens)).collect();
+                let ids = Tensor::from_vec(ids, (1, length), &Device::Cpu)?;
+                let mask = Tensor::from_vec(mask, (1, length), &Device::Cpu)?;
+                run.trace.put(format!("text.{n}.input_ids"), &ids, &[1, length])?;
+                run.trace.put(format!("text.{n}.mask"), &mask, &[1, length])?;
+                run.trace.put_batched(format!("text.{n}.out"), &padded(&embeds.embeds, length)?)?;
+            }
+            all.push(embeds);
+        }
+        Ok(all)
+    }
+
+    /// Encodes the first frame to clean, normalised latents `(c, 1, h, w)`.
+    fn encode_image(&self, run: &mut Run<'_>, picture: &Frames) -> Result<Tensor> {
+        let vae = self.model.vae(&self.placements.vae)?;
+        let pixels = decode::to_tensor(picture, &self.placements.vae.device)?;
+        run.trace.put_batched("vae.encode.0.in", &pixels)?;
+        let mean = vae.encode(&pixels)?.to_dtype(DType::F32)?;
+        run.trace.put_batched("vae.encode.0.mean", &mean)?;
+        decode::normalise(&mean, vae.statistics())
+    }
+
+    fn load_denoiser(&self, run: &mut Run<'_>) -> Result<(Box<dyn Denoiser>, Vec<LoraRecord>)> {
+        tell(run.observer, &Event::Weights { bytes: self.model.facts().weights.denoiser })?;
+        let mut denoiser = self.model.denoiser(&self.placements.main)?;
+        let mut loras = Vec::with_capacity(run.request.loras.len());
+        for lora in &run.request.loras {
+            kinora_adapters::lora::attach(
+                denoiser.as_mut(),
+                self.model.original_names(),
+                &lora.path,
+                lora.scale,
+            )?;
+            loras.push(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 });
+        }
+        Ok((denoiser, loras))
+    }
+
+    fn sampler(&self, recipe: &Recipe) -> Sampler {
+        let solver = match recipe.sampler.value {
+            SamplerKind::UniPc => Solver::UniPc,
+            SamplerKind::Euler => Solver::Euler,
+        };
+        let mut config = SchedulerConfig::new(solver, recipe.flow_shift.value);
+        if let Some(scheduler) = &self.scheduler {
+            config.num_train_timesteps = scheduler.num_train_timesteps;
+        }
+        Sampler::new(&config, recipe.num_inference_steps.value as usize)
+    }
+
+    fn decode(&self, run: &mut Run<'_>, clean: &Tensor) -> Result<Frames> {
+        tell(run.observer, &Event::Weights { bytes: self.model.facts().weights.vae })?;
+        let vae = self.model.vae(&self.placements.vae)?;
+        let latents = decode::denormalise(clean, vae.statistics())?;
+        run.trace.put_batched("vae.decode.in", &latents)?;
+        let observer = run.observer;
+        let pixels = vae.decode(&latents, run.tiling, &mut |index, total| {
+            observer.on(&Event::Decode { index, total })
+        })?;
+        run.trace.put_batched("vae.decode.out", &pixels)?;
+        let unit = decode::to_unit(&pixels)?;
+        run.trace.put("frames", &unit, unit.dims())?;
+        decode::to_frames(&unit)
+    }
+
+    fn files(&self) -> Result<Vec<ModelFile>> {
+        let parts = [Part::TextEncoder, Part::Denoiser, Part::Vae];
+        let mut files = Vec::new();
+        for path in parts.into_iter().flat_map(|part| self.model.files(part)) {
+            let read = |source| Error::Read { path: path.to_owned(), source };
+            let bytes = std::fs::metadata(path).map_err(read)?.len();
+            let path = path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
+            files.push(ModelFile { path, bytes });
+        }
+        Ok(files)
+    }
+
+    fn computed(&self, tiling: Option<Tiling>) -> Computed {
+        let device = &self.placements.main.device;
+        Computed {
+            device: match device.location() {
+                candle_core::DeviceLocation::Cpu => "cpu".to_owned(),
+                candle_core::DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+                candle_core::DeviceLocation::Metal { .. } => "metal".to_owned(),
+            },
+            kernels: if device.is_cpu() {
+                kinora_kernels::instruction_set().to_owned()
+            } else {
+                "reference".to_owned()
+            },
+            dtype: self.options.precision.name().to_owned(),
+            vae_dtype: self.options.vae_precision.name().to_owned(),
+            vae_tile: tiling.map(|t| (t.tile_px, t.stride_px)),
+            noise: "torch.randn f32 of x86-64 AVX2 builds, drawn on the processor".to_owned(),
+        }
+    }
+}
+
+impl Generator for LocalGenerator {
+    fn capabilities(&self) -> Capabilities {
+        let grid = &self.model.facts().grid;
+        let mut tasks = vec![Task::T2v];
+        if self.model.facts().expand_timesteps {
+            tasks.push(Task::I2v);
+        }
+        Capabilities {
+            name: self.name.clone(),
+            tasks,
+            frames: grid.frame_rule(),
+            multiple_of: grid.spatial * grid.patch_width.max(grid.patch_height),
+            adapters: true,
+        }
+    }
+
+    fn estimate(&self, request: &Request) -> Result<Estimate> {
+        Ok(self.plan(request)?.0)
+    }
+
+    fn generate(&self, request: &Request, observer: &dyn Observer) -> Result<Generated> {
+        match self.options.threads {
+            None => self.run(request, observer),
+            Some(threads) => rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .map_err(|source| Error::Threads { threads, source: Box::new(source) })?
+                .install(|| self.run(request, observer)),
+        }
+    }
+}
+
+/// What the denoiser makes of each prompt.
+fn prompts(
+    denoiser: &dyn Denoiser,
+    embeds: &[PromptEmbeds],
+    run: &Run<'_>,
+    length: usize,
+) -> Result<Vec<Prompt>> {
+    embeds
+        .iter()
+        .map(|embeds| {
+            let padded = run.trace.is_on().then(|| padded(&embeds.embeds, length)).transpose()?;
+            Ok(Prompt { context: denoiser.prepare(embeds, &mut ())?, padded })
+        })
+        .collect()
+}
+
+/// Embeddings with rows of zeros up to the full length.
+fn padded(embeds: &Tensor, length: usize) -> Result<Tensor> {
+    Ok(embeds.pad_with_zeros(0, 0, length.saturating_sub(embeds.dims()[0]))?)
+}
+
+fn ids_hash(ids: &[u32]) -> String {
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
+    blake3::hash(&bytes).to_hex().to_string()
+}
+
+/// A file of the user and the hash of its bytes.
+fn record(path: &Path) -> Result<FileRecord> {
+    let mut hasher = blake3::Hasher::new();
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    hasher.update_reader(std::fs::File::open(path).map_err(read)?).map_err(read)?;
+    Ok(FileRecord {
+        path: path.display().to_string(),
+        blake3: hasher.finalize().to_hex().to_string(),
+    })
+}
+
+fn dtype(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
+    }
+}
+
+fn device(choice: DeviceChoice) -> Result<Device> {
+    let failed = |name: String| move |source| Error::Device { name, source: Box::new(source) };
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(n) => Device::new_cuda(n).map_err(failed(format!("cuda:{n}"))),
+        DeviceChoice::Metal => Device::new_metal(0).map_err(failed("metal".to_owned())),
+        DeviceChoice::Auto => {
+            Ok(Device::new_cuda(0).or_else(|_| Device::new_metal(0)).unwrap_or(Device::Cpu))
+        }
+    }
+}
+
+/// Looks at what this machine has.
+pub fn survey() -> Survey {
+    let state = |device: candle_core::Result<Device>| match device {
+        Ok(_) => "ready".to_owned(),
+        Err(error) => {
+            let text = error.to_string();
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+    };
+    Survey {
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        kernels: kinora_kernels::instruction_set().to_owned(),
+        available_bytes: memory::available_bytes(),
+        devices: vec![("cuda", state(Device::new_cuda(0))), ("metal", state(Device::new_metal(0)))],
+    }
+}

@@ -1,0 +1,92 @@
+//! The record of one take: everything needed to make it again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::{Lora, Recipe};
+
+/// Version of the record's layout.
+pub const SCHEMA: u32 = 1;
+
+/// How a clip was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this layout.
+    pub schema: u32,
+    /// Program and version.
+    pub engine: String,
+    /// The model as it was asked for: a card's name or a folder.
+    pub model: String,
+    /// The card that was recognised.
+    pub card: Option<String>,
+    /// Files the weights were read from.
+    pub files: Vec<ModelFile>,
+    /// The resolved recipe.
+    pub recipe: Recipe,
+    /// BLAKE3 of the token ids of the prompt and, when guided, of the negative prompt.
+    pub token_ids: Vec<String>,
+    /// Adapters in the order they were applied.
+    pub loras: Vec<LoraRecord>,
+    /// The picture it began with.
+    pub image: Option<FileRecord>,
+    /// The file the initial latents came from.
+    pub init_latents: Option<FileRecord>,
+    /// How and where it was computed.
+    pub computed: Computed,
+    /// Noise levels of the schedule, the final zero included.
+    pub sigmas: Vec<f64>,
+    /// Wall time of each stage in seconds.
+    pub seconds: Vec<(String, f64)>,
+    /// BLAKE3 of shape and little-endian `f32` of the final latents.
+    pub latent_hash: String,
+    /// BLAKE3 of size and RGB bytes of the frames before encoding.
+    pub frames_hash: String,
+}
+
+/// A file of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    /// Path as it was opened.
+    pub path: String,
+    /// Length.
+    pub bytes: u64,
+}
+
+/// A file of the user and what was in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRecord {
+    /// Path as it was given.
+    pub path: String,
+    /// BLAKE3 of its bytes.
+    pub blake3: String,
+}
+
+/// An adapter and what was in its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoraRecord {
+    /// The file and its strength.
+    pub lora: Lora,
+    /// BLAKE3 of its bytes.
+    pub blake3: String,
+}
+
+/// How and where a clip was computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Computed {
+    /// Device.
+    pub device: String,
+    /// Instruction set or compute capability.
+    pub kernels: String,
+    /// Dtype of the matrix products of text encoder and denoiser.
+    pub dtype: String,
+    /// Dtype of the VAE's products.
+    pub vae_dtype: String,
+    /// Tile of the decode and the distance between tiles, in pixels, when it was tiled.
+    pub vae_tile: Option<(usize, usize)>,
+    /// Where and how the noise was drawn.
+    pub noise: String,
+}

@@ -1,0 +1,116 @@
+//! From a request to a file, and from a file back to its request.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::generator::Generator;
+use crate::manifest::Manifest;
+use crate::media::{self, Fps};
+use crate::observe::{Event, Observer, Stage, tell};
+use crate::request::{NegativePrompt, Recipe, Request};
+use crate::{Error, Result};
+
+/// A written take.
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// The clip.
+    pub path: PathBuf,
+    /// Its manifest as JSON, beside it.
+    pub manifest_path: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Width and height of the file where they had to be padded to even numbers.
+    pub padded: Option<(usize, usize)>,
+}
+
+/// Makes a clip and writes it. The output is looked at before any work begins.
+///
+/// # Errors
+/// Those of the generator and of the media room; nothing is left under the final name.
+pub fn write_take(
+    generator: &dyn Generator,
+    request: &Request,
+    output: &Path,
+    observer: &dyn Observer,
+) -> Result<Take> {
+    let begun = Instant::now();
+    let frames = generator.estimate(request)?.recipe.num_frames.value;
+    media::check_output(output, frames as usize)?;
+    for file in [&request.save_latents, &request.trace].into_iter().flatten() {
+        crate::durable::check_file(file)?;
+    }
+    let generated = generator.generate(request, observer)?;
+    tell(observer, &Event::Stage(Stage::Media))?;
+    let text = serde_json::to_string_pretty(&generated.manifest)
+        .map_err(|source| Error::Manifest { path: output.to_owned(), source })?;
+    let total = generated.frames.count();
+    let written = media::write(&generated.frames, generated.fps, &text, output, &mut |index| {
+        observer.on(&Event::Media { index, total })
+    })?;
+    // The file is complete: a wish to stop comes too late.
+    let _: ControlFlow<()> = observer.on(&Event::Done { seconds: begun.elapsed().as_secs_f64() });
+    Ok(Take {
+        path: written.path,
+        manifest_path: written.manifest,
+        manifest: generated.manifest,
+        padded: written.padded,
+    })
+}
+
+/// Reads the manifest that travels with a clip.
+///
+/// # Errors
+/// A file without one, or one of another version.
+pub fn read_manifest(path: &Path) -> Result<Manifest> {
+    serde_json::from_str(&media::read_manifest(path)?)
+        .map_err(|source| Error::Manifest { path: path.to_owned(), source })
+}
+
+/// How a replay compares with its original.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replay {
+    /// Whether the final latents are equal bit for bit.
+    pub latents_equal: bool,
+    /// Whether the frames before encoding are equal bit for bit.
+    pub frames_equal: bool,
+}
+
+impl Replay {
+    /// Compares two manifests.
+    pub fn compare(original: &Manifest, again: &Manifest) -> Self {
+        Self {
+            latents_equal: original.latent_hash == again.latent_hash,
+            frames_equal: original.frames_hash == again.frames_hash,
+        }
+    }
+
+    /// Whether nothing differs.
+    pub fn agrees(&self) -> bool {
+        self.latents_equal && self.frames_equal
+    }
+}
+
+/// The request that makes the same clip again: every value of the recipe said explicitly.
+///
+/// # Errors
+/// A frame rate out of range.
+pub fn replay_request(manifest: &Manifest) -> Result<Request> {
+    let recipe: &Recipe = &manifest.recipe;
+    Ok(Request {
+        prompt: recipe.prompt.clone(),
+        negative: NegativePrompt::from_option(Some(recipe.negative_prompt.value.clone())),
+        size: Some(recipe.size()),
+        num_frames: Some(recipe.frames()),
+        fps: Some(Fps::new(recipe.fps.value.0, recipe.fps.value.1)?),
+        num_inference_steps: Some(recipe.num_inference_steps.value),
+        guidance_scale: Some(recipe.guidance_scale.value),
+        flow_shift: Some(recipe.flow_shift.value),
+        sampler: Some(recipe.sampler.value),
+        seed: recipe.seed,
+        image: manifest.image.as_ref().map(|file| PathBuf::from(&file.path)),
+        loras: manifest.loras.iter().map(|record| record.lora.clone()).collect(),
+        init_latents: manifest.init_latents.as_ref().map(|file| PathBuf::from(&file.path)),
+        ..Request::default()
+    })
+}
