@@ -154,3 +154,10 @@ pub struct Tiling {
     /// Distance between the starts of neighbouring tiles.
     pub stride_px: usize,
 }
+
+impl Default for Tiling {
+    /// The tiles of diffusers: 256 pixels, 192 apart.
+    fn default() -> Self {
+        Self { tile_px: 256, stride_px: 192 }
+    }
+}
