@@ -1,0 +1,4 @@
+//! Families against their reference implementation: goldens of every module at tiny configurations.
+
+mod golden;
+mod vae;
