@@ -63,9 +63,12 @@ pub(crate) fn tree() -> Vec<Source> {
         for entry in entries {
             let entry = entry.expect("a folder of the tree can be read");
             let (path, name) = (entry.path(), entry.file_name());
-            let left_behind = ["target", ".git", "demo.mp4", "demo.mp4.json"];
+            let left_behind = ["target", ".git"];
             let name = name.to_string_lossy();
-            if left_behind.contains(&name.as_ref()) || name.contains(".partial") {
+            if left_behind.contains(&name.as_ref())
+                || name.contains(".partial")
+                || name.starts_with("kinora-demo")
+            {
                 continue;
             }
             if entry.file_type().expect("a file has a type").is_dir() {
