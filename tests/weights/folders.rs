@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use kinora_models::weights::{Checkpoint, Layout, Source};
+use kinora_models::cards::Layout;
+use kinora_models::weights::{Checkpoint, Source};
 use tempfile::TempDir;
 
 use crate::files::{floats, safetensors};
@@ -74,7 +75,7 @@ fn both_layouts_are_recognised() {
     let folder = original();
     let found = Checkpoint::open(folder.path()).expect("because the folder is complete");
     let at = |name: &str| folder.path().join(name);
-    assert_eq!((found.layout, found.class.as_str()), (Layout::OriginalWan, "WanModel"));
+    assert_eq!((found.layout, found.class.as_str()), (Layout::Original, "WanModel"));
     assert_eq!(found.transformer.weights, at("diffusion_pytorch_model.safetensors.index.json"));
     assert_eq!(found.vae.weights, at("Wan2.1_VAE.pth"));
     assert_eq!(found.tokenizer, at("google/umt5-xxl/tokenizer.json"));

@@ -1,10 +1,13 @@
 //! Recognises a checkpoint folder by what is in it.
 //!
-//! Two layouts are read: the folder of a diffusers pipeline, and that of the original Wan release. Everything else
-//! that people keep checkpoints in is refused by name. Only files that belong to a component are opened.
+//! Two layouts are read: the folder of a diffusers pipeline (`model_index.json` and a folder for each component, tensors
+//! under their canonical names), and that of the original release of Wan 2.1 (`config.json` of the transformer, `.pth`
+//! files for text encoder and VAE, tensors under the names of `wan/keys/original-*.toml`). Everything else that people
+//! keep checkpoints in is refused by name. Only files that belong to a component are opened.
 
 use std::path::{Path, PathBuf};
 
+use kinora_cards::Layout;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -13,21 +16,12 @@ use super::{StoredDtype, TensorFile, WeightsError, read_text};
 /// The largest configuration file that is read.
 const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
 
-/// How a checkpoint folder is laid out, which also says which dialect its tensor names are in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// `model_index.json` and one folder a component; canonical tensor names.
-    Diffusers,
-    /// The release folder of Wan 2.1: `config.json` of the transformer, `.pth` files for text encoder and VAE.
-    OriginalWan,
-}
-
 /// A recognised checkpoint: where each component is. No tensor has been touched.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// The folder.
     pub root: PathBuf,
-    /// Its layout.
+    /// How it is laid out, which also says which dialect its tensor names are in.
     pub layout: Layout,
     /// The class of the pipeline, or of the transformer where the layout knows no pipeline.
     pub class: String,
@@ -71,6 +65,21 @@ impl Config {
         Ok(config)
     }
 
+    /// Holds the class that the file names, under the key of either library, against those that are read.
+    fn names_one_of(&self, classes: &[&str]) -> Result<(), WeightsError> {
+        let content: Map<String, Value> = self.parse()?;
+        let class = text(&content, "_class_name")
+            .or_else(|| content.get("architectures")?.get(0)?.as_str());
+        supported(&self.file, "class", class, classes)?;
+        if content.get("quantization_config").is_some_and(|value| !value.is_null()) {
+            return Err(WeightsError::Unsupported {
+                file: self.file.clone(),
+                found: "quantization_config".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     /// Reads the text as a type.
     ///
     /// # Errors
@@ -84,13 +93,14 @@ impl Config {
 /// The pipelines whose folders are read.
 const PIPELINES: [&str; 2] = ["WanPipeline", "WanImageToVideoPipeline"];
 
-/// The classes that each component of such a folder may have.
-const TEXT_ENCODERS: [&str; 1] = ["UMT5EncoderModel"];
-const TOKENIZERS: [&str; 2] = ["T5TokenizerFast", "T5Tokenizer"];
-const TRANSFORMERS: [&str; 1] = ["WanTransformer3DModel"];
-const VAES: [&str; 1] = ["AutoencoderKLWan"];
-const SCHEDULERS: [&str; 2] = ["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"];
-const COMPONENTS: [&str; 5] = ["text_encoder", "tokenizer", "transformer", "vae", "scheduler"];
+/// The components of such a folder, each with the classes it may have.
+const COMPONENTS: [(&str, &[&str]); 5] = [
+    ("text_encoder", &["UMT5EncoderModel"]),
+    ("tokenizer", &["T5TokenizerFast", "T5Tokenizer"]),
+    ("transformer", &["WanTransformer3DModel"]),
+    ("vae", &["AutoencoderKLWan"]),
+    ("scheduler", &["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"]),
+];
 
 /// The transformer classes of the original layout.
 const ORIGINAL_TRANSFORMERS: [&str; 1] = ["WanModel"];
@@ -124,65 +134,78 @@ fn diffusers(root: &Path, index: Config) -> Result<Checkpoint, WeightsError> {
     let listed: Map<String, Value> = index.parse()?;
     let class = text(&listed, "_class_name");
     supported(&index.file, "pipeline class", class, &PIPELINES)?;
-    for (name, value) in &listed {
-        // A component is a pair of library and class; both are null for one that is left out.
-        let is_present = value.get(1).is_some_and(|class| !class.is_null());
-        if is_present && !COMPONENTS.contains(&name.as_str()) {
-            return Err(WeightsError::Unsupported {
-                file: index.file.clone(),
-                found: format!("component {name}"),
-            });
-        }
-    }
-    let folder = |name: &'static str, classes: &[&str]| {
-        let listed = listed.get(name).and_then(|pair| pair.get(1)).and_then(Value::as_str);
-        let path = root.join(name);
-        match listed {
-            Some(class) if path.is_dir() => {
-                supported(&index.file, name, Some(class), classes)?;
-                Ok(path)
-            }
-            _ => Err(missing(root, name, name)),
-        }
-    };
-    let component = |name, classes: &[&str]| {
-        let folder = folder(name, classes)?;
-        let config = named(root, name, &folder, "config.json")?;
-        let config = Config::read(config)?;
-        let content: Map<String, Value> = config.parse()?;
-        let class = text(&content, "_class_name")
-            .or_else(|| content.get("architectures")?.get(0)?.as_str());
-        supported(&config.file, "class", class, classes)?;
-        if content.get("quantization_config").is_some_and(|value| !value.is_null()) {
-            return Err(WeightsError::Unsupported {
-                file: config.file,
-                found: "quantization_config".to_owned(),
-            });
-        }
-        let weights = weights(root, name, &folder)?;
-        Ok(Component { config: Some(config), weights })
-    };
-    let transformer = component("transformer", &TRANSFORMERS)?;
-    let vae = component("vae", &VAES)?;
-    let text_encoder = component("text_encoder", &TEXT_ENCODERS)?;
-    let tokenizer = folder("tokenizer", &TOKENIZERS)?;
-    let tokenizer = named(root, "tokenizer", &tokenizer, "tokenizer.json")?;
-    let scheduler = folder("scheduler", &SCHEDULERS)?;
-    let scheduler = named(root, "scheduler", &scheduler, "scheduler_config.json")?;
-    let scheduler = Config::read(scheduler)?;
-    let content: Map<String, Value> = scheduler.parse()?;
-    supported(&scheduler.file, "class", text(&content, "_class_name"), &SCHEDULERS)?;
+    let pipeline = Pipeline { root, index: &index, listed: &listed };
+    pipeline.has_only_known_components()?;
+    let transformer = pipeline.component("transformer")?;
+    let vae = pipeline.component("vae")?;
+    let text_encoder = pipeline.component("text_encoder")?;
+    let (folder, _) = pipeline.folder("tokenizer")?;
+    let tokenizer = named(root, "tokenizer", &folder, "tokenizer.json")?;
+    let (folder, classes) = pipeline.folder("scheduler")?;
+    let scheduler = Config::read(named(root, "scheduler", &folder, "scheduler_config.json")?)?;
+    scheduler.names_one_of(classes)?;
     Ok(Checkpoint {
         root: root.to_owned(),
         layout: Layout::Diffusers,
         class: class.unwrap_or_default().to_owned(),
-        index: Some(index),
         text_encoder,
         tokenizer,
         transformer,
         vae,
         scheduler: Some(scheduler),
+        index: Some(index),
     })
+}
+
+/// A folder with `model_index.json`.
+struct Pipeline<'a> {
+    root: &'a Path,
+    index: &'a Config,
+    /// What the index lists: settings, and components as pairs of library and class.
+    listed: &'a Map<String, Value>,
+}
+
+impl Pipeline<'_> {
+    /// The class of a component; both parts of its pair are null when it is left out.
+    fn class(&self, name: &str) -> Option<&str> {
+        self.listed.get(name)?.get(1)?.as_str()
+    }
+
+    fn has_only_known_components(&self) -> Result<(), WeightsError> {
+        let is_known = |name: &str| COMPONENTS.iter().any(|(known, _)| *known == name);
+        match self.listed.keys().find(|name| !is_known(name) && self.class(name).is_some()) {
+            None => Ok(()),
+            Some(name) => Err(WeightsError::Unsupported {
+                file: self.index.file.clone(),
+                found: format!("component {name}"),
+            }),
+        }
+    }
+
+    /// The folder of a component, and the classes it may have.
+    fn folder(
+        &self,
+        name: &'static str,
+    ) -> Result<(PathBuf, &'static [&'static str]), WeightsError> {
+        let known = COMPONENTS.iter().find(|(known, _)| *known == name);
+        let classes = known.map_or(&[][..], |(_, classes)| classes);
+        let path = self.root.join(name);
+        match self.class(name) {
+            Some(class) if path.is_dir() => {
+                supported(&self.index.file, name, Some(class), classes)?;
+                Ok((path, classes))
+            }
+            _ => Err(missing(self.root, name, name)),
+        }
+    }
+
+    fn component(&self, name: &'static str) -> Result<Component, WeightsError> {
+        let (folder, classes) = self.folder(name)?;
+        let config = Config::read(named(self.root, name, &folder, "config.json")?)?;
+        config.names_one_of(classes)?;
+        let weights = weights(self.root, name, &folder)?;
+        Ok(Component { config: Some(config), weights })
+    }
 }
 
 fn original(root: &Path, config: Config) -> Result<Checkpoint, WeightsError> {
@@ -193,7 +216,7 @@ fn original(root: &Path, config: Config) -> Result<Checkpoint, WeightsError> {
     let plain = |weights| Component { config: None, weights };
     Ok(Checkpoint {
         root: root.to_owned(),
-        layout: Layout::OriginalWan,
+        layout: Layout::Original,
         class: class.unwrap_or_default().to_owned(),
         index: None,
         text_encoder: plain(file("text_encoder", "models_t5_umt5-xxl-enc-bf16.pth")?),
