@@ -24,6 +24,24 @@ pub enum Error {
         /// Dtype it has.
         found: candle_core::DType,
     },
+    /// An argument lives on a device that the operation does not run on.
+    #[error("{op}: a tensor on another device than the operation's")]
+    Device {
+        /// Operation.
+        op: &'static str,
+    },
+    /// A fast path and its reference disagree (feature `check`).
+    #[error(
+        "{op}: differs from its reference by {nmse:e} (normalised mean square), allowed {limit:e}"
+    )]
+    Drift {
+        /// Operation.
+        op: &'static str,
+        /// Difference found.
+        nmse: f64,
+        /// Difference allowed.
+        limit: f64,
+    },
     /// The tensor library failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

@@ -1,8 +1,16 @@
 //! Linear layers: activations times a weight matrix that is packed once.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 
-use crate::{Error, Result};
+use crate::cases::{self, Case};
+use crate::cpu::gemm::{Job, Strided, contiguous_segment, round_rows, run, widening};
+use crate::cpu::isa::Isa;
+use crate::cpu::pack::{Source, pack_rows, unpack};
+use crate::cpu::panels::{Form, Panels};
+use crate::cpu::rows::{Raw, build, flat_rows, with_bytes, with_values};
+use crate::{Error, Result, compare};
 
 /// What is applied to every output of a linear layer, in the same pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,7 +27,37 @@ pub enum Activation {
 /// A weight matrix `(n, k)`, in the form the device multiplies fastest.
 #[derive(Debug, Clone)]
 pub struct Matrix {
-    weight: Tensor,
+    weight: Weight,
+    n: usize,
+    k: usize,
+    dtype: DType,
+    device: Device,
+}
+
+#[derive(Debug, Clone)]
+enum Weight {
+    /// On the CPU.
+    Packed(Arc<Panels>),
+    /// Elsewhere, `(n, k)` in the dtype of the products.
+    Plain(Tensor),
+}
+
+/// Rows of a weight matrix, to be packed below those of other parts.
+#[derive(Debug, Clone, Copy)]
+pub enum Part<'a> {
+    /// A tensor `(n, k)`.
+    Tensor(&'a Tensor),
+    /// Values as they lie in a file: little-endian, row after row, not necessarily aligned.
+    Bytes {
+        /// `n * k` values.
+        bytes: &'a [u8],
+        /// `F32`, `BF16` or `F16`.
+        dtype: DType,
+        /// Outputs.
+        n: usize,
+        /// Inputs.
+        k: usize,
+    },
 }
 
 impl Matrix {
@@ -28,36 +66,169 @@ impl Matrix {
     /// # Errors
     /// A weight that is not of rank two, or not of a floating dtype.
     pub fn new(weight: &Tensor, compute: DType) -> Result<Self> {
-        if weight.rank() != 2 {
-            return Err(Error::Shape {
-                op: "matrix",
-                what: "weight",
-                found: weight.dims().to_vec(),
-                expected: "(n, k)",
-            });
+        Self::concat(&[Part::Tensor(weight)], compute, weight.device())
+    }
+
+    /// Packs a weight `(n, k)` for the CPU straight from the bytes of a file, without a tensor in between.
+    ///
+    /// # Errors
+    /// As for [`Self::concat`].
+    pub fn from_bytes(
+        bytes: &[u8],
+        dtype: DType,
+        n: usize,
+        k: usize,
+        compute: DType,
+    ) -> Result<Self> {
+        Self::concat(&[Part::Bytes { bytes, dtype, n, k }], compute, &Device::Cpu)
+    }
+
+    /// Packs the rows of several weights, one below the other, so that one product computes them all.
+    ///
+    /// # Errors
+    /// No parts, parts of different widths, of another rank than two, with too few bytes, or of a dtype that is not
+    /// `F32`, `BF16` or `F16`.
+    pub fn concat(parts: &[Part<'_>], compute: DType, device: &Device) -> Result<Self> {
+        let form = form(compute)?;
+        let mut shapes = Vec::with_capacity(parts.len());
+        for part in parts {
+            shapes.push(part.shape()?);
         }
-        Ok(Self { weight: weight.to_dtype(compute)? })
+        let k = shapes.first().map_or(0, |shape| shape[1]);
+        if let Some(odd) = shapes.iter().find(|shape| shape[1] != k) {
+            return Err(shape_error(odd));
+        }
+        let n = shapes.iter().map(|shape| shape[0]).sum();
+        if n == 0 || k == 0 {
+            return Err(shape_error(&[n, k]));
+        }
+        let weight = if device.is_cpu() {
+            Weight::Packed(Arc::new(pack(parts, k, form)?))
+        } else {
+            let place = |part: &Part<'_>| -> Result<Tensor> {
+                Ok(match *part {
+                    Part::Tensor(x) => x.to_device(device)?.to_dtype(compute)?,
+                    Part::Bytes { bytes, dtype, n, k } => {
+                        let bytes = &bytes[..n * k * dtype.size_in_bytes()];
+                        Tensor::from_raw_buffer(bytes, dtype, &[n, k], device)?.to_dtype(compute)?
+                    }
+                })
+            };
+            let placed = parts.iter().map(place).collect::<Result<Vec<_>>>()?;
+            Weight::Plain(Tensor::cat(&placed, 0)?)
+        };
+        Ok(Self { weight, n, k, dtype: compute, device: device.clone() })
     }
 
     /// Outputs.
     pub fn n(&self) -> usize {
-        self.weight.dims()[0]
+        self.n
     }
 
     /// Inputs.
     pub fn k(&self) -> usize {
-        self.weight.dims()[1]
+        self.k
     }
 
     /// The dtype products are computed in.
     pub fn dtype(&self) -> DType {
-        self.weight.dtype()
+        self.dtype
     }
 
     /// The device the weight lives on.
     pub fn device(&self) -> &Device {
-        self.weight.device()
+        &self.device
     }
+
+    /// The weight as a tensor `(n, k)` in the dtype of the products; copied out of the packed form.
+    ///
+    /// # Errors
+    /// Those of the tensor library.
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Packed(panels) => {
+                let values = unpack(panels, self.k);
+                let weight = Tensor::from_vec(values, (self.n, self.k), &Device::Cpu)?;
+                Ok(weight.to_dtype(self.dtype)?)
+            }
+            Weight::Plain(weight) => Ok(weight.clone()),
+        }
+    }
+}
+
+impl Part<'_> {
+    fn shape(&self) -> Result<[usize; 2]> {
+        match *self {
+            Part::Tensor(x) => match *x.dims() {
+                [n, k] => Ok([n, k]),
+                _ => Err(shape_error(x.dims())),
+            },
+            Part::Bytes { bytes, dtype, n, k } => {
+                if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
+                    return Err(Error::DType { op: "matrix", found: dtype });
+                }
+                let wanted = n.checked_mul(k).and_then(|x| x.checked_mul(dtype.size_in_bytes()));
+                if wanted.is_none_or(|wanted| bytes.len() < wanted) {
+                    return Err(shape_error(&[n, k]));
+                }
+                Ok([n, k])
+            }
+        }
+    }
+}
+
+fn shape_error(found: &[usize]) -> Error {
+    Error::Shape { op: "matrix", what: "weight", found: found.to_vec(), expected: "(n, k)" }
+}
+
+/// The packed form of a dtype.
+pub(crate) fn form(compute: DType) -> Result<Form> {
+    match compute {
+        DType::F32 => Ok(Form::Single),
+        DType::BF16 => Ok(Form::Bf16),
+        DType::F16 => Ok(Form::F16),
+        found => Err(Error::DType { op: "matrix", found }),
+    }
+}
+
+/// Packs parts one after the other: each adds its address to `sources` while its storage is borrowed.
+fn pack(parts: &[Part<'_>], k: usize, form: Form) -> Result<Panels> {
+    fn next(parts: &[Part<'_>], sources: &mut Vec<Source>, k: usize, form: Form) -> Result<Panels> {
+        match parts {
+            [] => {
+                #[expect(unsafe_code, reason = "sources are addresses")]
+                // SAFETY: every source was made below from values that are still borrowed.
+                let panels = unsafe { pack_rows(Isa::current(), sources, k, form) };
+                Ok(panels)
+            }
+            [Part::Bytes { bytes, dtype, n, .. }, rest @ ..] => {
+                sources.push(Source {
+                    base: Raw(bytes.as_ptr().cast_mut()),
+                    dtype: *dtype,
+                    rows: *n,
+                    stride: k * dtype.size_in_bytes(),
+                });
+                next(rest, sources, k, form)
+            }
+            [Part::Tensor(x), rest @ ..] => {
+                let x = match x.dtype() {
+                    DType::F32 | DType::BF16 | DType::F16 => (*x).clone(),
+                    _ => x.to_dtype(DType::F32)?,
+                };
+                let x = if k > 1 && x.stride()[1] != 1 { x.contiguous()? } else { x };
+                with_bytes(&x, |base, dtype| {
+                    sources.push(Source {
+                        base,
+                        dtype,
+                        rows: x.dims()[0],
+                        stride: x.stride()[0] * dtype.size_in_bytes(),
+                    });
+                    next(rest, sources, k, form)
+                })
+            }
+        }
+    }
+    next(parts, &mut Vec::with_capacity(parts.len()), k, form)
 }
 
 /// `activation(x * weight^T + bias)`.
@@ -73,8 +244,53 @@ pub fn linear(
     bias: Option<&Tensor>,
     activation: Activation,
 ) -> Result<Tensor> {
-    let k = *x.dims().last().unwrap_or(&0);
-    if k != weight.k() {
+    check(x, weight, bias)?;
+    let y = match &weight.weight {
+        Weight::Packed(panels) if x.device().is_cpu() && !x.track_op() => {
+            packed(x, weight, panels, bias, activation)?
+        }
+        _ => return reference(x, &weight.to_tensor()?, bias, activation),
+    };
+    compare::drift("linear", weight.dtype, &y, || {
+        reference(x, &weight.to_tensor()?, bias, activation)
+    })?;
+    Ok(y)
+}
+
+/// `activation(x * up^T + up_bias) * down^T + down_bias`, some rows at a time, so that the widest activation is never
+/// held whole. Equal bit for bit to two calls of [`linear`].
+///
+/// # Shapes
+/// `x: (tokens, k)`, `up: (f, k)`, `down: (n, f)`, biases in `f32`, result `(tokens, n)` in the dtype of `x`.
+///
+/// # Errors
+/// Shapes that do not fit.
+pub fn feed_forward(
+    x: &Tensor,
+    (up, up_bias): (&Matrix, Option<&Tensor>),
+    activation: Activation,
+    (down, down_bias): (&Matrix, Option<&Tensor>),
+) -> Result<Tensor> {
+    let (tokens, _) = x.dims2()?;
+    if tokens <= FEED_FORWARD_ROWS {
+        return linear(&linear(x, up, up_bias, activation)?, down, down_bias, Activation::None);
+    }
+    let rows = (0..tokens)
+        .step_by(FEED_FORWARD_ROWS)
+        .map(|first| {
+            let x = x.narrow(0, first, FEED_FORWARD_ROWS.min(tokens - first))?;
+            let hidden = linear(&x, up, up_bias, activation)?;
+            linear(&hidden, down, down_bias, Activation::None)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::cat(&rows, 0)?)
+}
+
+/// Rows of the widest activation held at once.
+const FEED_FORWARD_ROWS: usize = 1536;
+
+fn check(x: &Tensor, weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
+    if x.dims().last() != Some(&weight.k) {
         return Err(Error::Shape {
             op: "linear",
             what: "input",
@@ -82,26 +298,80 @@ pub fn linear(
             expected: "(.., k)",
         });
     }
-    reference(x, weight, bias, activation)
+    match bias {
+        Some(bias) if bias.elem_count() != weight.n => Err(Error::Shape {
+            op: "linear",
+            what: "bias",
+            found: bias.dims().to_vec(),
+            expected: "(n)",
+        }),
+        _ => Ok(()),
+    }
 }
 
-/// The plain form, on any device: operands rounded to the matrix dtype, product in `f32` on the CPU.
-fn reference(
+fn packed(
     x: &Tensor,
     weight: &Matrix,
+    panels: &Panels,
     bias: Option<&Tensor>,
     activation: Activation,
 ) -> Result<Tensor> {
+    let (isa, k, n) = (Isa::current(), weight.k, weight.n);
+    let mut shape = x.dims().to_vec();
+    let last = shape.len() - 1;
+    let rows: usize = shape[..last].iter().product();
+    shape[last] = n;
+    let bias = match bias {
+        Some(bias) => Some(bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?),
+        None => None,
+    };
+    let (wide, stride) = flat_rows(x)?;
+    let y = with_values(&wide, |values| {
+        let base = Raw(values.as_ptr().cast_mut());
+        #[expect(unsafe_code, reason = "rows by pointer")]
+        // SAFETY: `flat_rows` gives `rows` rows of `k` values `stride` apart inside `values`; the product writes
+        // every output.
+        unsafe {
+            let rounded = round_rows(isa, panels.form(), base, stride, rows, k);
+            let widening = widening(isa, panels);
+            let segment = contiguous_segment(isa, panels);
+            let pointers = match &rounded {
+                Some(words) => Strided {
+                    base: Raw(words.as_ptr().cast_mut()),
+                    stride: panels.steps() * widening,
+                    segment: segment * widening,
+                },
+                None => Strided { base: Raw(base.get().cast()), stride, segment },
+            };
+            build(&shape, |out| {
+                let bias = bias.as_deref();
+                let job = Job { isa, panels, rows, segment, out, out_stride: n, bias, activation };
+                run(&job, &pointers);
+                Ok(())
+            })
+        }
+    })?;
+    Ok(y.to_dtype(x.dtype())?)
+}
+
+/// The plain form, on any device: operands rounded to the weight's dtype, product in `f32` on the CPU.
+fn reference(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    activation: Activation,
+) -> Result<Tensor> {
+    let (n, k) = weight.dims2()?;
     let dims = x.dims();
     let rows: usize = dims[..dims.len() - 1].iter().product();
-    let flat = x.reshape((rows, weight.k()))?.to_dtype(weight.dtype())?;
+    let flat = x.reshape((rows, k))?.to_dtype(weight.dtype())?;
     let y = if x.device().is_cpu() {
-        flat.to_dtype(DType::F32)?.matmul(&weight.weight.to_dtype(DType::F32)?.t()?)?
+        flat.to_dtype(DType::F32)?.matmul(&weight.to_dtype(DType::F32)?.t()?)?
     } else {
-        flat.matmul(&weight.weight.t()?)?.to_dtype(DType::F32)?
+        flat.matmul(&weight.t()?)?.to_dtype(DType::F32)?
     };
     let y = match bias {
-        Some(bias) => y.broadcast_add(&bias.to_dtype(DType::F32)?)?,
+        Some(bias) => y.broadcast_add(&bias.to_dtype(DType::F32)?.flatten_all()?)?,
         None => y,
     };
     let y = match activation {
@@ -110,6 +380,63 @@ fn reference(
         Activation::Silu => y.silu()?,
     };
     let mut shape = dims.to_vec();
-    shape[dims.len() - 1] = weight.n();
+    shape[dims.len() - 1] = n;
     Ok(y.to_dtype(x.dtype())?.reshape(shape)?)
+}
+
+/// Shapes, dtypes, views and outliers that tests hold against the reference and benches time.
+pub fn cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    let shapes = [
+        (1, 5, 7, Activation::None, "one row"),
+        (7, 1, 3, Activation::GeluTanh, "one input"),
+        (29, 130, 97, Activation::Silu, "odd sizes"),
+        (25, 3000, 65, Activation::None, "several blocks of inputs"),
+        (400, 96, 80, Activation::GeluTanh, "several blocks of rows"),
+    ];
+    for dtype in [DType::F32, DType::BF16, DType::F16] {
+        for (rows, k, n, activation, what) in shapes {
+            cases.push(case(dtype, rows, k, n, activation, what, false)?);
+        }
+        cases.push(case(dtype, 33, 64, 48, Activation::Silu, "outliers, a view", true)?);
+    }
+    Ok(cases)
+}
+
+/// Shapes of a small and a large layer, for benches.
+pub fn timed_cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for dtype in [DType::F32, DType::BF16, DType::F16] {
+        cases.push(case(dtype, 1024, 1536, 1536, Activation::None, "1024x1536x1536", false)?);
+        cases.push(case(dtype, 4096, 1536, 8960, Activation::GeluTanh, "4096x1536x8960", false)?);
+    }
+    Ok(cases)
+}
+
+fn case(
+    dtype: DType,
+    rows: usize,
+    k: usize,
+    n: usize,
+    activation: Activation,
+    what: &'static str,
+    hard: bool,
+) -> Result<Case> {
+    let x = if hard {
+        cases::outliers(&[rows, 2 * k], 1)?.narrow(1, 1, k)?
+    } else {
+        cases::values(&[rows, k], 1)?
+    };
+    let weight = (cases::values(&[n, k], 2)? * (1.0 / (k as f64).sqrt()))?.to_dtype(dtype)?;
+    let bias = cases::values(&[n], 3)?;
+    let matrix = Matrix::new(&weight, dtype)?;
+    let (x2, bias2) = (x.clone(), bias.clone());
+    Ok(Case {
+        op: "linear",
+        what,
+        dtype,
+        flops: 2.0 * (rows * k * n) as f64,
+        fast: Box::new(move || linear(&x, &matrix, Some(&bias), activation)),
+        reference: Box::new(move || reference(&x2, &weight, Some(&bias2), activation)),
+    })
 }

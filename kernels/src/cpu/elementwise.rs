@@ -1,0 +1,193 @@
+//! Element by element: roundings between dtypes, exponentials and what is built from them.
+//!
+//! Bodies are plain Rust, compiled once per instruction set; every element goes through the same operations wherever
+//! it stands in a row, so results do not depend on how rows are cut.
+
+#![allow(
+    unsafe_code,
+    reason = "calls of functions compiled for instruction sets found at run time"
+)]
+
+use crate::ops::matmul::Activation;
+
+/// Compiles the bodies once for each instruction set and adds an `isa` as first argument that chooses.
+///
+/// Inside, [`multiply_add`] with the constant `FUSED` is one rounding where the set has it.
+macro_rules! vectorised {
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block)*) => {$(
+        $(#[$meta])*
+        #[allow(unsafe_code, reason = "one body, compiled for instruction sets found at run time")]
+        $vis fn $name(isa: $crate::cpu::isa::Isa, $($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            #[allow(dead_code, reason = "not every body multiplies and adds")]
+            fn body<const FUSED: bool>($($arg: $ty),*) $(-> $ret)? $body
+            #[cfg(target_arch = "x86_64")]
+            {
+                use $crate::cpu::isa::Isa;
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+                fn avx512($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($arg: $ty),*) $(-> $ret)? { body::<true>($($arg),*) }
+                match isa {
+                    // SAFETY: an `Isa` above portable is made only by `Isa::detect` or lies below what it made.
+                    Isa::Avx512 | Isa::Avx512Bf16 => return unsafe { avx512($($arg),*) },
+                    // SAFETY: as above.
+                    Isa::Avx2 => return unsafe { avx2($($arg),*) },
+                    Isa::Portable => {}
+                }
+            }
+            let _ = isa;
+            body::<{ cfg!(target_arch = "aarch64") }>($($arg),*)
+        }
+    )*};
+}
+pub(crate) use vectorised;
+
+/// `a * b + c`, with one rounding when `FUSED`.
+#[inline(always)]
+pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// `e^x` to about one unit in the last place; zero below the smallest normal result.
+#[inline(always)]
+pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
+    // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let clamped = x.clamp(-87.336_54, 88.722_84);
+    let shifted = multiply_add::<FUSED>(clamped, std::f32::consts::LOG2_E, ROUND);
+    let whole = shifted - ROUND;
+    // ln 2 in two parts, the first exact when multiplied by any `whole`.
+    let r = multiply_add::<FUSED>(whole, -0.693_359_4, clamped);
+    let r = multiply_add::<FUSED>(whole, 2.121_944_4e-4, r);
+    let p = 1.987_569_1e-4;
+    let p = multiply_add::<FUSED>(p, r, 1.398_2e-3);
+    let p = multiply_add::<FUSED>(p, r, 8.333_452e-3);
+    let p = multiply_add::<FUSED>(p, r, 4.166_579_6e-2);
+    let p = multiply_add::<FUSED>(p, r, 1.666_666_5e-1);
+    let p = multiply_add::<FUSED>(p, r, 0.5);
+    let p = multiply_add::<FUSED>(p, r * r, r) + 1.0;
+    // `whole` can be 128, one more than an exponent holds, so the power is applied in two halves.
+    let n = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    let half = n >> 1;
+    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
+    let y = p * power(half) * power(n.wrapping_sub(half));
+    let y = if x < -87.336_54 { 0.0 } else { y };
+    let y = if x > 88.722_84 { f32::INFINITY } else { y };
+    if x.is_nan() { x } else { y }
+}
+
+/// `x * sigmoid(x)`.
+#[inline(always)]
+pub(crate) fn silu<const FUSED: bool>(x: f32) -> f32 {
+    x / (1.0 + exp::<FUSED>(-x))
+}
+
+/// GELU in its tanh form, as `x * sigmoid(2 u)` with the `u` that the tanh is taken of: nothing cancels.
+#[inline(always)]
+pub(crate) fn gelu_tanh<const FUSED: bool>(x: f32) -> f32 {
+    const SCALE: f32 = 0.797_884_6; // sqrt(2 / pi)
+    let u = SCALE * x * multiply_add::<FUSED>(0.044_715 * x, x, 1.0);
+    x / (1.0 + exp::<FUSED>(-2.0 * u))
+}
+
+/// Bits of a finite or infinite `f32` rounded to `bf16`, to nearest and ties to even; a NaN stays one.
+#[inline(always)]
+pub(crate) fn to_bf16(x: f32) -> u32 {
+    let bits = x.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    if bits & 0x7fff_ffff > 0x7f80_0000 { (bits >> 16) | 0x40 } else { rounded }
+}
+
+/// Bits of the `f32` of an `f16` in the low half.
+#[inline(always)]
+pub(crate) fn f16_to_f32(half: u32) -> u32 {
+    let sign = (half & 0x8000) << 16;
+    // The exponents differ by 112; a multiplication also brings subnormals to their place.
+    let magnitude = (f32::from_bits((half & 0x7fff) << 13) * f32::from_bits(0x7780_0000)).to_bits();
+    let special = if half & 0x7c00 == 0x7c00 { 0x7f80_0000 } else { 0 };
+    sign | magnitude | special
+}
+
+/// Bits of an `f32` rounded to `f16`.
+#[inline(always)]
+pub(crate) fn to_f16(x: f32) -> u32 {
+    u32::from(half::f16::from_f32(x).to_bits())
+}
+
+#[inline(always)]
+fn finish<const FUSED: bool>(row: &mut [f32], bias: Option<&[f32]>, f: impl Fn(f32) -> f32) {
+    match bias {
+        Some(bias) => row.iter_mut().zip(bias).for_each(|(y, b)| *y = f(*y + b)),
+        None => row.iter_mut().for_each(|y| *y = f(*y)),
+    }
+}
+
+vectorised! {
+    /// Adds a bias to a row and applies an activation.
+    pub(crate) fn bias_activation(row: &mut [f32], bias: Option<&[f32]>, activation: Activation) {
+        match activation {
+            Activation::None if bias.is_none() => {}
+            Activation::None => finish::<FUSED>(row, bias, |y| y),
+            Activation::GeluTanh => finish::<FUSED>(row, bias, gelu_tanh::<FUSED>),
+            Activation::Silu => finish::<FUSED>(row, bias, silu::<FUSED>),
+        }
+    }
+
+    /// Rounds a row to pairs of `bf16`; a missing last one is zero.
+    pub(crate) fn round_pairs(row: &[f32], out: &mut [u32]) {
+        let (pairs, rest) = row.as_chunks::<2>();
+        for (out, [low, high]) in out.iter_mut().zip(pairs) {
+            *out = to_bf16(*low) | (to_bf16(*high) << 16);
+        }
+        if let ([last], Some(out)) = (rest, out.get_mut(pairs.len())) {
+            *out = to_bf16(*last);
+        }
+    }
+
+    /// Rounds a row to `bf16`, kept in `f32`; what the output has more is zero.
+    pub(crate) fn round_bf16(row: &[f32], out: &mut [u32]) {
+        out[row.len()..].fill(0);
+        out.iter_mut().zip(row).for_each(|(out, x)| *out = to_bf16(*x) << 16);
+    }
+
+    /// Rounds a row to `f16`, kept in `f32`; what the output has more is zero.
+    pub(crate) fn round_f16(row: &[f32], out: &mut [u32]) {
+        out[row.len()..].fill(0);
+        out.iter_mut().zip(row).for_each(|(out, x)| *out = f16_to_f32(to_f16(*x)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponentials_are_within_two_units_in_the_last_place() {
+        for i in -87_000..88_000 {
+            let x = i as f32 * 1e-3 + 3.3e-4;
+            let expected = f64::from(x).exp();
+            for y in [exp::<true>(x), exp::<false>(x)] {
+                let error = (f64::from(y) - expected).abs() / expected;
+                assert!(error < 2.5e-7, "exp({x}) = {y}, expected {expected}");
+            }
+        }
+        assert_eq!(exp::<true>(f32::NEG_INFINITY), 0.0);
+        assert_eq!(exp::<true>(f32::INFINITY), f32::INFINITY);
+        assert_eq!(exp::<true>(0.0), 1.0);
+        assert!(exp::<true>(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn half_precision_is_the_half_crates() {
+        for bits in 0..=u16::MAX {
+            let half = half::f16::from_bits(bits);
+            let ours = f32::from_bits(f16_to_f32(u32::from(bits)));
+            assert!(ours.to_bits() == half.to_f32().to_bits() || half.is_nan() && ours.is_nan());
+        }
+        for x in [0.0f32, -0.0, 1.0, 1.003_906_2, 1.005, f32::MAX, f32::INFINITY, 1e-40] {
+            assert_eq!(to_bf16(x), u32::from(half::bf16::from_f32(x).to_bits()), "{x}");
+        }
+        assert!(half::bf16::from_bits(to_bf16(f32::NAN) as u16).is_nan());
+    }
+}

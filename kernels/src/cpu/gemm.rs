@@ -1,0 +1,288 @@
+//! Rows times panels: cut into blocks for the caches and into tasks for the threads.
+//!
+//! An output is always one sum in one order: runs of a row in turn, blocks of runs added one after the other. How
+//! rows and panels are cut into tasks depends on the shape alone and changes no output.
+
+#![allow(unsafe_code, reason = "rows by pointer, and outputs written by several threads at once")]
+
+use rayon::prelude::*;
+
+use super::elementwise::bias_activation;
+use super::isa::Isa;
+use super::panels::{Form, Line, Panel, Panels, panel, panel_count, widen};
+use super::rows::Raw;
+use super::tile::{Operands, Product, ROWS, multiply};
+use crate::ops::matmul::Activation;
+
+/// Words of a row multiplied at once, so that their part of a panel stays in the second cache.
+const BLOCK: usize = 768;
+/// Rows of a task at most.
+const TASK_ROWS: usize = 16 * ROWS;
+/// Tasks a product is cut into at least, where it is large enough.
+const TASKS: usize = 24;
+
+/// Where the rows of a product are.
+pub(crate) trait Pointers: Sync {
+    /// Writes the pointers of rows `first..first + count` into `table`, which has room for whole groups of [`ROWS`]:
+    /// row `r` of the block in segment `g` at `((r / ROWS) * segments + g) * ROWS + r % ROWS`.
+    ///
+    /// `scratch` lives as long as the table and may hold what the pointers point at.
+    fn point(
+        &self,
+        first: usize,
+        count: usize,
+        segments: usize,
+        scratch: &mut Vec<u32>,
+        table: &mut [*const u32],
+    );
+}
+
+/// Rows of one matrix, a fixed number of words apart.
+pub(crate) struct Strided {
+    /// First row.
+    pub base: Raw<u32>,
+    /// Words between rows.
+    pub stride: usize,
+    /// Words between segments of a row.
+    pub segment: usize,
+}
+
+impl Pointers for Strided {
+    fn point(
+        &self,
+        first: usize,
+        count: usize,
+        segments: usize,
+        _: &mut Vec<u32>,
+        table: &mut [*const u32],
+    ) {
+        for r in 0..count {
+            let row = self.base.get().wrapping_add((first + r) * self.stride);
+            for g in 0..segments {
+                table[((r / ROWS) * segments + g) * ROWS + r % ROWS] =
+                    row.wrapping_add(g * self.segment);
+            }
+        }
+    }
+}
+
+/// One product.
+pub(crate) struct Job<'a> {
+    /// Instruction set, one this machine has.
+    pub isa: Isa,
+    /// The packed matrix.
+    pub panels: &'a Panels,
+    /// Rows.
+    pub rows: usize,
+    /// Panel words of a segment; the last segment has what is left.
+    pub segment: usize,
+    /// First output.
+    pub out: Raw<f32>,
+    /// Outputs between rows.
+    pub out_stride: usize,
+    /// Added to every row.
+    pub bias: Option<&'a [f32]>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// Words of a segment when the rows of `panels` are contiguous from end to end.
+pub(crate) fn contiguous_segment(isa: Isa, panels: &Panels) -> usize {
+    let steps = panels.steps().max(1);
+    steps.div_ceil(steps.div_ceil(BLOCK / widening(isa, panels)))
+}
+
+/// Row words for each panel word: two when panels of pairs are widened.
+pub(crate) fn widening(isa: Isa, panels: &Panels) -> usize {
+    match panels.form().product(isa) {
+        Product::Pairs => 1,
+        Product::Single => panels.form().inputs(),
+    }
+}
+
+/// How a shape is cut into tasks: rows of a block, and groups of panels.
+fn cut(rows: usize, panels: usize) -> (usize, usize) {
+    let mut blocks = rows.div_ceil(TASK_ROWS);
+    if blocks * panels < TASKS {
+        blocks = TASKS.div_ceil(panels).min(rows.div_ceil(ROWS));
+    }
+    let block = rows.div_ceil(blocks).next_multiple_of(ROWS);
+    (block, TASKS.div_ceil(rows.div_ceil(block)).min(panels))
+}
+
+/// Multiplies.
+///
+/// # Safety
+/// The pointers must lead to readable words, `widening * segment` for each segment (the last may be shorter), and the
+/// output must be writable for `rows` rows of as many values as the panels have columns.
+pub(crate) unsafe fn run(job: &Job<'_>, pointers: &impl Pointers) {
+    if job.rows == 0 || job.panels.n() == 0 {
+        return;
+    }
+    let panels = panel_count(job.panels.n());
+    let (block, groups) = cut(job.rows, panels);
+    let blocks = job.rows.div_ceil(block);
+    let segments = job.panels.steps().div_ceil(job.segment).max(1);
+    (0..blocks * groups).into_par_iter().for_each_init(
+        || (Vec::new(), Vec::new(), Scratch::default()),
+        |(table, copies, scratch), task| {
+            let (group, index) = (task / blocks, task % blocks);
+            let first = index * block;
+            let count = block.min(job.rows - first);
+            table.clear();
+            table.resize(count.div_ceil(ROWS) * segments * ROWS, std::ptr::null());
+            pointers.point(first, count, segments, copies, table);
+            for p in group * panels / groups..(group + 1) * panels / groups {
+                // SAFETY: tasks write apart, and the caller vouches for rows and output.
+                unsafe {
+                    multiply_panel(job, panel(job.panels.n(), p), first, count, table, scratch)
+                };
+            }
+        },
+    );
+}
+
+/// Reused by the tasks of a thread.
+#[derive(Default)]
+struct Scratch {
+    wide: Vec<Line>,
+    edge: Vec<f32>,
+}
+
+/// Multiplies the rows of a table with one panel, and finishes them.
+///
+/// # Safety
+/// As for [`run`].
+unsafe fn multiply_panel(
+    job: &Job<'_>,
+    panel: Panel,
+    first: usize,
+    count: usize,
+    table: &[*const u32],
+    scratch: &mut Scratch,
+) {
+    let product = job.panels.form().product(job.isa);
+    let widening = widening(job.isa, job.panels);
+    let steps = job.panels.steps();
+    let segments = steps.div_ceil(job.segment).max(1);
+    let together = (BLOCK / (widening * job.segment).max(1)).max(1);
+    let width = 16 * panel.vectors;
+    // SAFETY: the block's first output.
+    let target = unsafe { job.out.get().add(first * job.out_stride + panel.start) };
+    let (out, out_stride) = if panel.columns == width {
+        (target, job.out_stride)
+    } else {
+        scratch.edge.resize(count * width, 0.0);
+        (scratch.edge.as_mut_ptr(), width)
+    };
+    let mut segment = 0;
+    while segment < segments {
+        let mut group = together.min(segments - segment);
+        let mut length = job.segment;
+        if (segment + group) * job.segment > steps {
+            // The last, shorter run goes alone.
+            if group > 1 {
+                group -= 1;
+            } else {
+                length = steps - segment * job.segment;
+            }
+        }
+        let mut lines = job.panels.lines(panel, segment * job.segment, group * length);
+        if widening == 2 {
+            widen(job.isa, job.panels.form(), panel.vectors, lines, &mut scratch.wide);
+            lines = &scratch.wide;
+        }
+        for r in (0..count).step_by(ROWS) {
+            let operands = Operands {
+                rows: table[((r / ROWS) * segments + segment) * ROWS..].as_ptr(),
+                stride: ROWS,
+                segments: group,
+                steps: widening * length,
+                panel: lines.as_ptr(),
+                // SAFETY: within the block's outputs.
+                out: unsafe { out.add(r * out_stride) },
+                out_stride,
+                accumulate: segment > 0,
+            };
+            // SAFETY: the caller vouches for the rows; `lines` are as many as the operands say.
+            unsafe { multiply(job.isa, product, panel.vectors, ROWS.min(count - r), &operands) };
+        }
+        segment += group;
+    }
+    let bias = job.bias.map(|bias| &bias[panel.start..panel.start + panel.columns]);
+    for r in 0..count {
+        // SAFETY: rows of the block, which this task alone writes.
+        let row = unsafe {
+            let row = target.add(r * job.out_stride);
+            if out != target {
+                std::ptr::copy_nonoverlapping(out.add(r * width), row, panel.columns);
+            }
+            std::slice::from_raw_parts_mut(row, panel.columns)
+        };
+        bias_activation(job.isa, row, bias, job.activation);
+    }
+}
+
+/// Rounds one row.
+type Rounding = fn(Isa, &[f32], &mut [u32]);
+
+/// Rounds `f32` rows to the words `panels` multiply on `isa`; `None` where the rows serve as they are.
+///
+/// # Safety
+/// `rows` rows of `k` values, `stride` apart, must be readable.
+pub(crate) unsafe fn round_rows(
+    isa: Isa,
+    form: Form,
+    base: Raw<f32>,
+    stride: usize,
+    rows: usize,
+    k: usize,
+) -> Option<Vec<u32>> {
+    use super::elementwise::{round_bf16, round_f16, round_pairs};
+    let (width, round): (usize, Rounding) = match (form, form.product(isa)) {
+        (Form::Single, _) => return None,
+        (_, Product::Pairs) => (k.div_ceil(2), round_pairs),
+        (Form::Bf16, _) => (k.next_multiple_of(2), round_bf16),
+        (Form::F16, _) => (k.next_multiple_of(2), round_f16),
+    };
+    let mut words = vec![0u32; rows * width];
+    let out = Raw(words.as_mut_ptr());
+    (0..rows).into_par_iter().with_min_len(8).for_each(|r| {
+        // SAFETY: rows are read as the caller vouches, and written apart, whole.
+        let (row, out) = unsafe {
+            (
+                std::slice::from_raw_parts(base.get().add(r * stride), k),
+                std::slice::from_raw_parts_mut(out.get().add(r * width), width),
+            )
+        };
+        round(isa, row, out);
+    });
+    Some(words)
+}
+
+/// Multiplies a panel that fits the first cache `rounds` times and says how many operations that was: the rate that
+/// nothing built on the tile can exceed.
+pub(crate) fn ceiling(isa: Isa, form: Form, rounds: usize) -> f64 {
+    const STEPS: usize = 128;
+    let product = form.product(isa);
+    let panel = [Line::ZERO; 4 * STEPS];
+    let rows = [[0u32; STEPS]; 6];
+    let table: [*const u32; 6] = std::array::from_fn(|r| rows[r].as_ptr());
+    let mut out = [0f32; 6 * 64];
+    let operands = Operands {
+        rows: table.as_ptr(),
+        stride: 6,
+        segments: 1,
+        steps: STEPS,
+        panel: panel.as_ptr(),
+        out: out.as_mut_ptr(),
+        out_stride: 64,
+        accumulate: false,
+    };
+    for _ in 0..rounds {
+        // SAFETY: the operands describe the arrays above, and `isa` is this machine's.
+        unsafe { multiply(isa, product, 4, 6, std::hint::black_box(&operands)) };
+    }
+    let inputs = if product == Product::Pairs { 2 } else { 1 };
+    (2 * 6 * 64 * STEPS * inputs * rounds) as f64
+}

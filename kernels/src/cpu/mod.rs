@@ -1,0 +1,13 @@
+//! What the CPU fast paths share.
+//!
+//! One idea carries matrix products, attention and convolution: a register tile multiplies a few rows, each given by a
+//! pointer to contiguous values, with a panel of columns that was packed once. Rows are never packed; a convolution
+//! points at pixels, attention at queries, a linear layer at tokens.
+
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod isa;
+pub(crate) mod pack;
+pub(crate) mod panels;
+pub(crate) mod rows;
+pub(crate) mod tile;

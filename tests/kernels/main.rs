@@ -1,0 +1,4 @@
+//! Fast paths of the operations: against their references on every instruction set, and with any number of threads.
+
+mod determinism;
+mod parity;
