@@ -33,6 +33,24 @@ fn the_ending_chooses() {
     assert_eq!(names(folder.path()), ["empty"], "checking leaves nothing behind");
 }
 
+/// A name is bytes on Unix; libav never gets to see it.
+#[test]
+#[cfg(target_os = "linux")]
+fn any_name_the_system_takes_will_do() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = folder();
+    for name in
+        [b"\xff\xfe.mkv".as_slice(), b"-i.mkv", b"%05d %s.mkv", b"file:a.mkv", b"a|b'\"\n.mkv"]
+    {
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(name));
+        let clip = noise(16, 16, 2);
+        save(&clip, &path).expect("because it is a name");
+        assert_eq!(read_video(&path).expect("because it was written").0, clip);
+    }
+    assert_eq!(names(folder.path()).len(), 10);
+}
+
 #[test]
 fn what_cannot_be_written_is_refused_at_once() {
     let folder = folder();

@@ -56,11 +56,17 @@ impl Plane {
         Some(plane)
     }
 
-    /// Rows clamped to the plane, so that its edge repeats outwards.
-    fn row(&self, row: isize) -> &[u8] {
+    /// The chroma at luma row `y` in quarters, around 0: three parts of the nearer row, one of the farther. The last
+    /// column is there twice, for a luma column beyond it.
+    fn between(&self, y: usize) -> Vec<i32> {
         let last = self.data.len() / self.width - 1;
-        let row = usize::try_from(row).unwrap_or(0).min(last);
-        &self.data[row * self.width..][..self.width]
+        let row = |row: usize| &self.data[row.min(last) * self.width..][..self.width];
+        let near = y / 2;
+        let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { near + 1 };
+        let mix = |(near, far): (&u8, &u8)| 3 * i32::from(*near) + i32::from(*far) - 4 * 128;
+        let mut quarters: Vec<i32> = row(near).iter().zip(row(far)).map(mix).collect();
+        quarters.extend(quarters.last().copied());
+        quarters
     }
 }
 
@@ -125,27 +131,19 @@ pub(super) fn yuv420_to_rgb(picture: &Yuv420, matrix: Matrix, full_range: bool, 
     let green_red = fixed(-2.0 * (1.0 - matrix.red) * matrix.red / green * chroma_scale);
     let green_blue = fixed(-2.0 * (1.0 - matrix.blue) * matrix.blue / green * chroma_scale);
 
-    for (y, luma) in picture.luma.data.chunks_exact(picture.luma.width).enumerate() {
-        // Three parts of the nearer chroma row, one of the farther.
-        let near = (y / 2) as isize;
-        let far = if y % 2 == 0 { near - 1 } else { near + 1 };
-        let [blue, red] =
-            [&picture.blue, &picture.red].map(|plane| (plane.row(near), plane.row(far)));
-        let eighths = |(near, far): (&[u8], &[u8]), x: usize| {
-            let column = |x: usize| {
-                let x = x.min(near.len() - 1);
-                3 * i32::from(near[x]) + i32::from(far[x])
-            };
-            column(x / 2) + column(x.div_ceil(2)) - 8 * 128
-        };
-        for (x, &luma) in luma.iter().enumerate() {
+    let start = rgb.len();
+    rgb.resize(start + picture.luma.data.len() * 3, 0);
+    let lumas = picture.luma.data.chunks_exact(picture.luma.width);
+    let outs = rgb[start..].chunks_exact_mut(picture.luma.width * 3);
+    for (y, (luma, out)) in lumas.zip(outs).enumerate() {
+        let (blue, red) = (picture.blue.between(y), picture.red.between(y));
+        for (x, (&luma, out)) in luma.iter().zip(out.chunks_exact_mut(3)).enumerate() {
             let luma = 8 * scale * (i32::from(luma) - offset);
-            let (blue, red) = (eighths(blue, x), eighths(red, x));
-            rgb.extend([
-                round(luma + red_red * red, BITS + 3),
-                round(luma + green_red * red + green_blue * blue, BITS + 3),
-                round(luma + blue_blue * blue, BITS + 3),
-            ]);
+            let (left, right) = (x / 2, x.div_ceil(2));
+            let (blue, red) = (blue[left] + blue[right], red[left] + red[right]);
+            out[0] = round(luma + red_red * red, BITS + 3);
+            out[1] = round(luma + green_red * red + green_blue * blue, BITS + 3);
+            out[2] = round(luma + blue_blue * blue, BITS + 3);
         }
     }
 }

@@ -99,7 +99,6 @@ pub(super) fn encode(
 
 /// Reads what the file says of its first video stream.
 pub(super) fn probe(path: &Path) -> Result<Probe> {
-    let failed = |step| move |error| decode_error(path, step, error);
     let input = demux(path)?;
     let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let base = stream.time_base();
@@ -110,12 +109,9 @@ pub(super) fn probe(path: &Path) -> Result<Probe> {
         _ => input.duration().max(0) as f64 / 1e6,
     };
     let fps = rate(path, stream.avg_frame_rate())?;
-    let context =
-        codec::Context::from_parameters(stream.parameters()).map_err(failed("read the stream"))?;
-    let codec = format!("{:?}", context.id()).to_ascii_lowercase();
-    let decoder = context.decoder().video().map_err(failed("open the decoder"))?;
+    let (codec, decoder) = open_decoder(path, &stream)?;
     Ok(Probe {
-        codec,
+        codec: codec.to_owned(),
         pixel: decoder.format().descriptor().map_or("none", |pixel| pixel.name()).to_owned(),
         width: decoder.width() as usize,
         height: decoder.height() as usize,
@@ -139,20 +135,7 @@ pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
     let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let index = stream.index();
     let fps = rate(path, stream.avg_frame_rate())?;
-    let context =
-        codec::Context::from_parameters(stream.parameters()).map_err(failed("read the stream"))?;
-    let codec = decoder::find(context.id())
-        .filter(|codec| DECODERS.split(',').any(|name| name == codec.name()))
-        .ok_or_else(|| MediaError::Unsupported {
-            path: path.to_owned(),
-            found: format!("{:?}", context.id()).to_ascii_lowercase(),
-            expected: "h264 or ffv1",
-        })?;
-    let mut decoder = context
-        .decoder()
-        .open_as(codec)
-        .and_then(decoder::Opened::video)
-        .map_err(failed("open the decoder"))?;
+    let (_, mut decoder) = open_decoder(path, &stream)?;
     let mut clip = Clip { path, size: None, data: Vec::new() };
     loop {
         let mut packet = Packet::empty();
@@ -255,9 +238,12 @@ impl Clip<'_> {
             }
             Pixel::BGRZ | Pixel::BGRA => {
                 let pixels = plane(0, width * 4, height)?.data;
-                self.data.extend(
-                    pixels.chunks_exact(4).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]),
-                );
+                let start = self.data.len();
+                self.data.resize(start + width * height * 3, 0);
+                let outs = self.data[start..].chunks_exact_mut(3);
+                for (pixel, out) in pixels.chunks_exact(4).zip(outs) {
+                    out.copy_from_slice(&[pixel[2], pixel[1], pixel[0]]);
+                }
             }
             other => {
                 let name = other.descriptor().map_or("none", |pixel| pixel.name());
@@ -480,6 +466,30 @@ fn demux(path: &Path) -> Result<format::context::Input> {
         ("codec_whitelist", DECODERS),
     ];
     format::input_from_stream(io, None, Some(options.into_iter().collect())).map_err(failed)
+}
+
+/// Opens the decoder of a stream, if it is one of [`DECODERS`].
+fn open_decoder(
+    path: &Path,
+    stream: &ffmpeg_next::Stream<'_>,
+) -> Result<(&'static str, decoder::Video)> {
+    let failed = |error| decode_error(path, "open the decoder", error);
+    let context = codec::Context::from_parameters(stream.parameters()).map_err(failed)?;
+    let id = context.id();
+    let found = decoder::find(id);
+    let Some((name, codec)) = DECODERS
+        .split(',')
+        .find_map(|name| Some(name).zip(found.filter(|codec| codec.name() == name)))
+    else {
+        return Err(MediaError::Unsupported {
+            path: path.to_owned(),
+            found: format!("{id:?}").to_ascii_lowercase(),
+            expected: "h264 or ffv1",
+        });
+    };
+    let options = [("threads", "auto")].into_iter().collect();
+    let opened = context.decoder().open_as_with(codec, options);
+    Ok((name, opened.and_then(decoder::Opened::video).map_err(failed)?))
 }
 
 fn rate(path: &Path, rate: Rational) -> Result<Fps> {

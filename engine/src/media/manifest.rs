@@ -1,14 +1,13 @@
 //! The manifest of a take, inside its file and beside it.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::IgnoredAny;
 
 use super::image::{is_png, png_text};
 use super::partial::beside;
-use super::read::{first_frame, local};
+use super::read::{first_frame, local, open};
 use super::{MediaError, Result, ffmpeg};
 
 /// What every file says of itself: a picture that a trained model made.
@@ -79,20 +78,20 @@ fn embedded(path: &Path) -> Result<Option<String>> {
 }
 
 /// `None` where there is no such file.
-fn read_json(path: &PathBuf) -> Result<Option<String>> {
-    let file = match File::open(path) {
+fn read_json(path: &Path) -> Result<Option<String>> {
+    let file = match open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(MediaError::Read { path: path.clone(), source });
+        Err(MediaError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            return Ok(None);
         }
+        Err(error) => return Err(error),
     };
     let mut text = String::new();
     file.take(MAX_BYTES)
         .read_to_string(&mut text)
-        .map_err(|source| MediaError::Read { path: path.clone(), source })?;
+        .map_err(|source| MediaError::Read { path: path.to_owned(), source })?;
     check(&text).map_err(|error| MediaError::Decode {
-        path: path.clone(),
+        path: path.to_owned(),
         step: "parse the manifest",
         source: error.into(),
     })?;

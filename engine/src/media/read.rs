@@ -38,7 +38,7 @@ pub struct Probe {
 /// Reads what a video file says of itself, without decoding it.
 ///
 /// # Errors
-/// Where it is not a local mp4, mov, mkv or webm file with a video stream, or this build has no libav.
+/// Where it is not a local mp4, mov or mkv file with a stream of H.264 or FFV1, or this build has no libav.
 pub fn probe(path: &Path) -> Result<Probe> {
     ffmpeg::probe(&local(path)?)
 }
@@ -133,12 +133,10 @@ fn sequence(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn png_fps(path: &Path) -> Result<Fps> {
     let texts = png_text(path)?;
-    let Some((_, text)) = texts.iter().find(|(key, _)| key == FPS_KEY) else {
-        return Err(MediaError::Unsupported {
-            path: path.to_owned(),
-            found: "no frame rate".into(),
-            expected: "a frame written by Kinora",
-        });
-    };
-    text.parse()
+    let text = texts.iter().find(|(key, _)| key == FPS_KEY).map_or("", |(_, text)| text);
+    text.parse().map_err(|_| MediaError::Unsupported {
+        path: path.to_owned(),
+        found: format!("the frame rate {text:?}"),
+        expected: "a frame written by Kinora",
+    })
 }

@@ -58,3 +58,41 @@ pub(super) fn metadata(path: &Path) -> Result<Vec<(String, String)>> {
 fn without(path: &Path) -> MediaError {
     MediaError::WithoutLibav { path: path.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{check_output, read_manifest, read_video, write};
+
+    #[test]
+    fn films_are_refused_by_name_and_pictures_are_not() {
+        let folder = tempfile::tempdir().expect("because there is a place for temporary files");
+        let frames = Frames::new(16, 16, vec![9; 1536]).expect("because it is two frames");
+        let fps = Fps::new(16, 1).expect("because 16 is a rate");
+        for name in ["clip.mp4", "clip.mkv"] {
+            let path = folder.path().join(name);
+            let error = check_output(&path, 2).expect_err(name);
+            assert!(matches!(error, MediaError::WithoutLibav { .. }), "{error}");
+            std::fs::write(&path, "").expect("because the folder is there");
+            let error = read_video(&path).expect_err(name);
+            assert!(matches!(error, MediaError::WithoutLibav { .. }), "{error}");
+        }
+        let path = folder.path().join("frames/");
+        write(&frames, fps, "{}", &path, &mut |_| ControlFlow::Continue(()))
+            .expect("because it is PNG");
+        assert_eq!(read_video(&path).expect("because it was written"), (frames, fps));
+        assert_eq!(read_manifest(&path).expect("because it was written"), "{}");
+    }
+
+    /// The manifest beside a film needs no libav.
+    #[test]
+    fn a_manifest_beside_is_read() {
+        let folder = tempfile::tempdir().expect("because there is a place for temporary files");
+        let path = folder.path().join("clip.mp4");
+        std::fs::write(&path, "").expect("because the folder is there");
+        assert!(read_manifest(&path).is_err());
+        std::fs::write(folder.path().join("clip.mp4.json"), "[1]")
+            .expect("because the folder is there");
+        assert_eq!(read_manifest(&path).expect("because it is beside"), "[1]");
+    }
+}
