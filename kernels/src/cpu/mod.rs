@@ -9,5 +9,6 @@ pub(crate) mod gemm;
 pub(crate) mod isa;
 pub(crate) mod pack;
 pub(crate) mod panels;
+pub(crate) mod pixels;
 pub(crate) mod rows;
 pub(crate) mod tile;

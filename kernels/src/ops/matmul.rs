@@ -140,6 +140,13 @@ impl Matrix {
         &self.device
     }
 
+    pub(crate) fn into_panels(self) -> Option<Arc<Panels>> {
+        match self.weight {
+            Weight::Packed(panels) => Some(panels),
+            Weight::Plain(_) => None,
+        }
+    }
+
     /// The weight as a tensor `(n, k)` in the dtype of the products; copied out of the packed form.
     ///
     /// # Errors
