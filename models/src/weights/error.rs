@@ -90,7 +90,7 @@ pub enum WeightsError {
     #[error("key map: {0}")]
     KeyMap(#[from] KeyMapFault),
     /// Two tensors have one canonical name.
-    #[error("{file}: tensors {tensor} and {other} are both called {name}")]
+    #[error("{file}: tensors {tensor} and {other} have one canonical name")]
     SameName {
         /// The file of the second.
         file: PathBuf,
@@ -98,8 +98,6 @@ pub enum WeightsError {
         tensor: String,
         /// The first.
         other: String,
-        /// The canonical name.
-        name: String,
     },
     /// The files hold other tensors than the model has.
     #[error(transparent)]

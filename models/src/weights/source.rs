@@ -64,7 +64,6 @@ impl Source {
                     file: self.file(&located),
                     tensor: located.stored,
                     other: other.stored.clone(),
-                    name,
                 });
             }
             tensors.insert(name, located);

@@ -10,7 +10,7 @@ use super::pickle::{Machine, Object, Storage, StoredTensor, Value};
 use super::zip;
 
 /// The longest pickle that is read; that of a state dict of a thousand tensors takes a quarter of a megabyte.
-const PICKLE_LIMIT_BYTES: usize = 4 << 20;
+const PICKLE_LIMIT_BYTES: usize = 1 << 20;
 
 /// What is wrong with a `.pth` file, or not read.
 #[derive(Debug, thiserror::Error)]
