@@ -28,14 +28,15 @@ impl Mapping {
     /// When it cannot be opened, is not a regular file, is empty or cannot be mapped.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let io = |source| WeightsError::Io { file: path.to_owned(), source };
-        let file = File::open(path).map_err(io)?;
-        let metadata = file.metadata().map_err(io)?;
+        // Asked of the path, not of the open file: opening a pipe waits for its other end.
+        let metadata = std::fs::metadata(path).map_err(io)?;
         if !metadata.is_file() {
             return Err(WeightsError::NotAFile { file: path.to_owned() });
         }
         if metadata.len() == 0 {
             return Err(WeightsError::Empty { file: path.to_owned() });
         }
+        let file = File::open(path).map_err(io)?;
         // SAFETY: the map is read-only and private to this process, which never writes to a checkpoint. Another
         // process may; every byte pattern is a valid `u8`, and all parsers take the bytes as untrusted. A file cut
         // short ends the process, as the documentation says.
