@@ -3,7 +3,7 @@
 use candle_core::DType;
 use kinora_models::weights::{Expected, KeyMap, Source, StoredDtype, Weights, WeightsError};
 
-use crate::files::{floats, pth, safetensors, text, written};
+use crate::files::{floats, pth, safetensors, state_dict, storage, text, written};
 
 const STATE_DICT: &[u8] = include_bytes!("fixtures/state.pth");
 
@@ -42,7 +42,7 @@ fn one_line_lists_every_difference() {
     let message = ": the tensors are not those of the configuration: 1 missing: gone [3]; \
         1 unexpected: extra in model.safetensors; \
         1 misshapen: small in model.safetensors expected [2] found [1]; \
-        1 not yet supported: count in model.safetensors I64";
+        1 not yet supported: count in model.safetensors expected F32, F16 or BF16 found I64";
     assert_eq!(found.as_deref(), Some(message));
 }
 
@@ -168,7 +168,9 @@ fn a_state_dict_of_torch_is_read_in_place() -> kinora_models::Result<()> {
     for (name, dtype) in names {
         assert_eq!(weights.dtype(name)?, dtype);
     }
-    assert_eq!(weights.names().count(), 7);
+    let all: Vec<&str> = weights.names().collect();
+    let expected = ["conv.bias", "conv.weight", "half", "norm.bias", "norm.weight", "row", "steps"];
+    assert_eq!(all, expected);
     assert_eq!(weights.tensor("row", DType::F32)?.to_vec1::<f32>()?, [4.0, 5.0, 6.0, 7.0]);
     let norm = weights.at("norm");
     assert_eq!(norm.tensor("weight", DType::F32)?.to_vec1::<f32>()?, [1.0; 3]);
@@ -221,4 +223,55 @@ fn a_parameter_is_read_as_its_tensor() -> kinora_models::Result<()> {
     let (_folder, weights) = weights(&pth(&pickle, &[0, 0, 0, 0, 0, 0, 0x80, 0x3f]));
     assert_eq!(weights.tensor("w", DType::F32)?.to_vec1::<f32>()?, [1.0]);
     Ok(())
+}
+
+#[test]
+fn an_archive_with_64_bit_sizes_is_read() -> kinora_models::Result<()> {
+    let narrow = pth(
+        &state_dict(&storage(2), b"K\0K\x02\x85K\x01\x85\x89)"),
+        &[0, 0, 0x80, 0x3f, 0, 0, 0, 0x40],
+    );
+    let (_folder, weights) = weights(&widened(&narrow));
+    assert_eq!(weights.tensor("w", DType::F32)?.to_vec1::<f32>()?, [1.0, 2.0]);
+    Ok(())
+}
+
+/// The same archive with every size and offset of its directory in 64 bits, as files of more than 4 GiB have them.
+fn widened(archive: &[u8]) -> Vec<u8> {
+    let number = |at: usize| {
+        let bytes: [u8; 4] = archive[at..at + 4].try_into().expect("because it is four bytes");
+        u32::from_le_bytes(bytes)
+    };
+    let end = archive.len() - 22;
+    let start = number(end + 16) as usize;
+    let mut file = archive[..start].to_vec();
+    let (mut at, mut members) = (start, 0u64);
+    while at < end {
+        let name = 46 + (number(at + 28) & 0xffff) as usize;
+        let mut entry = archive[at..at + name].to_vec();
+        entry[20..28].fill(0xff);
+        entry[42..46].fill(0xff);
+        entry[30] = 28;
+        file.extend(entry);
+        file.extend([1, 0, 24, 0]);
+        for field in [at + 24, at + 20, at + 42] {
+            file.extend(u64::from(number(field)).to_le_bytes());
+        }
+        at += name;
+        members += 1;
+    }
+    let (size, record) = ((file.len() - start) as u64, file.len() as u64);
+    file.extend(b"PK\x06\x06");
+    file.extend(44u64.to_le_bytes());
+    file.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for field in [members, members, size, start as u64] {
+        file.extend(field.to_le_bytes());
+    }
+    file.extend(b"PK\x06\x07\0\0\0\0");
+    file.extend(record.to_le_bytes());
+    file.extend(1u32.to_le_bytes());
+    file.extend(b"PK\x05\x06\0\0\0\0");
+    file.extend([0xff; 12]);
+    file.extend([0; 2]);
+    file
 }

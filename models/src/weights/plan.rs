@@ -1,6 +1,6 @@
 //! Which tensor of a model comes from where, settled before any weight is read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -45,12 +45,12 @@ impl Expected {
         self.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
     }
 
-    pub(super) fn plan(&self, source: &Source) -> Result<HashMap<String, Planned>, PlanError> {
+    pub(super) fn plan(&self, source: &Source) -> Result<BTreeMap<String, Planned>, PlanError> {
         let mut error = PlanError {
             files: source.files().map(PathBuf::from).collect(),
             ..PlanError::default()
         };
-        let mut planned: HashMap<String, Planned> = HashMap::new();
+        let mut planned: BTreeMap<String, Planned> = BTreeMap::new();
         for (found, located) in source.tensors() {
             if self.ignored.contains(found) {
                 continue;
@@ -153,7 +153,7 @@ impl fmt::Display for PlanError {
             format!("{place} expected {expected:?} found {found:?}")
         })?;
         parts.write("not yet supported", &self.unreadable, |(place, dtype)| {
-            format!("{place} {dtype}")
+            format!("{place} expected F32, F16 or BF16 found {dtype}")
         })
     }
 }

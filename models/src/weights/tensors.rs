@@ -1,6 +1,6 @@
 //! Reading weights that a clean plan accounts for.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::{StoredDtype, TensorFile, WeightsError};
 #[derive(Debug, Clone)]
 pub struct Weights {
     files: Arc<[TensorFile]>,
-    planned: Arc<HashMap<String, Planned>>,
+    planned: Arc<BTreeMap<String, Planned>>,
     prefix: String,
     device: Device,
 }
@@ -31,7 +31,7 @@ pub struct TensorView<'a> {
 }
 
 impl Weights {
-    pub(super) fn new(files: Vec<TensorFile>, planned: HashMap<String, Planned>) -> Self {
+    pub(super) fn new(files: Vec<TensorFile>, planned: BTreeMap<String, Planned>) -> Self {
         Self {
             files: files.into(),
             planned: planned.into(),
@@ -72,7 +72,7 @@ impl Weights {
         self.planned.contains_key(&self.full_name(name))
     }
 
-    /// The full names of all tensors, in no order; a prefix does not narrow them.
+    /// The full names of all tensors, in alphabetical order; a prefix does not narrow them.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.planned.keys().map(String::as_str)
     }
