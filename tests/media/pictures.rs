@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kinora_engine::media::{Filter, Frames, MediaError, read_image};
+use kinora_engine::media::{Filter, Frames, MediaError, read_image, read_manifest, read_video};
 use kinora_engine::{Hint, Kind};
 
 use crate::clip::{folder, noise, save};
@@ -87,6 +87,35 @@ fn what_is_no_picture_is_refused() {
         let error = read_image(&path).expect_err("because it is no picture");
         assert_eq!(error.kind(), Kind::Input, "{error}");
         assert!(error.to_string().contains("a.png"), "{error}");
+    }
+}
+
+/// However a picture is cut or damaged, the answer is a picture or an error.
+#[test]
+fn damaged_pictures_are_answered() {
+    let folder = folder();
+    save(&noise(40, 30, 1), &folder.path().join("noise.png")).expect("because it can be written");
+    let sources = ["turned.webp", "turned.jpg", "clear.png", "grey.png"].map(file);
+    for source in sources.into_iter().chain([folder.path().join("noise.png")]) {
+        let whole = fs::read(&source).expect("because it is there");
+        let damaged = folder.path().join("damaged");
+        for at in (0..whole.len()).step_by(whole.len().div_ceil(150)) {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                for bytes in [&bytes, &bytes[..at]] {
+                    fs::write(&damaged, bytes).expect("because the folder is there");
+                    let answers = [
+                        read_image(&damaged).map(drop),
+                        read_manifest(&damaged).map(drop),
+                        read_video(&damaged).map(drop),
+                    ];
+                    for error in answers.into_iter().filter_map(Result::err) {
+                        assert_eq!(error.kind(), Kind::Input, "{source:?} at {at}: {error}");
+                    }
+                }
+            }
+        }
     }
 }
 

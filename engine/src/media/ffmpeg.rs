@@ -1,7 +1,5 @@
 //! Clips through libav, in process. It is handed open files and never a name, so that it can reach nothing else; what
 //! it reads is held to a short list of demuxers and decoders.
-//!
-//! More than 600 lines, because everything that speaks to libav stays in one file, writing beside reading.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
