@@ -21,6 +21,9 @@ fn mkv_is_bit_exact_at_any_size_and_rate() {
             let (back, found) = read_video(&path).expect("because it was written");
             assert_eq!(frames_hash(&back), frames_hash(&clip), "{count} of {width}x{height}");
             assert_eq!((back, found), (clip, fps(rate)));
+            // Matroska counts in thousandths.
+            let length = probe(&path).expect("because it was written").duration_secs;
+            assert!((length - count as f64 / found.as_f64()).abs() < 2e-3, "{count}: {length}");
         }
     }
     let found = probe(&folder.path().join("clip.mkv")).expect("because it was written");

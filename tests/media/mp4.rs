@@ -1,8 +1,10 @@
 //! mp4: what the traps of H.264 and of its container would show up as.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use kinora_engine::media::{DIGITAL_SOURCE_TYPE, Frames, probe, read_manifest, read_video, write};
+use kinora_engine::{Hint, Kind};
 
 use crate::clip::{MANIFEST, colourful, folder, fps, psnr, save};
 
@@ -50,6 +52,19 @@ fn colours_are_bt709_and_say_so() {
     // The container says so too: nclx, 1, 1, 1, limited.
     let bytes = std::fs::read(&path).expect("because it was written");
     assert!(bytes.windows(15).any(|window| window == b"colrnclx\0\x01\0\x01\0\x01\0"));
+}
+
+/// A film that FFmpeg 5.1 made of one colour, with a BT.601 matrix and a sound track.
+#[test]
+fn a_film_from_elsewhere_is_read_as_its_tags_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("media/files/elsewhere.mp4");
+    let (frames, rate) = read_video(&path).expect("because it is a film");
+    assert_eq!((frames.count(), frames.width(), rate), (3, 32, fps("25")));
+    for pixel in frames.data().chunks_exact(3) {
+        let worst = pixel.iter().zip([200, 60, 40]).map(|(a, b)| a.abs_diff(b)).max();
+        assert!(worst <= Some(2), "{pixel:?}");
+    }
+    assert_eq!(read_manifest(&path).expect_err("because it has none").kind(), Kind::Input);
 }
 
 /// Frames held back for reordering must come out, the first must start at 0 and the last must have a length.

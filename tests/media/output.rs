@@ -135,6 +135,7 @@ fn only_films_are_read() {
         ("text.mkv", b"not a film"),
         ("empty.mp4", b""),
         ("y4m.mkv", b"YUV4MPEG2 W2 H2 F16:1\nFRAME\nabcdef"),
+        ("stream.mp4", include_bytes!("files/stream.h264")),
     ];
     for (name, bytes) in cases {
         let path = folder.path().join(name);

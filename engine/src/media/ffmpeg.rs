@@ -341,7 +341,7 @@ fn mux(
             match encoder.receive_packet(&mut packet) {
                 Ok(()) => {
                     packet.set_stream(0);
-                    // Else the last frame has no length.
+                    // Else the muxer guesses how long the last frame lasts.
                     packet.set_duration(1);
                     packet.rescale_ts(rate.invert(), base);
                     packet.write_interleaved(file)?;
