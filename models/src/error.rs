@@ -57,6 +57,9 @@ pub enum Error {
     /// A checkpoint, or a file of one, is not what it should be.
     #[error(transparent)]
     Weights(#[from] crate::weights::WeightsError),
+    /// A tokenizer is not what it should be.
+    #[error(transparent)]
+    Tokenizer(#[from] crate::text::tokenizer::TokenizerError),
     /// A progress receiver asked to stop.
     #[error("stopped before it was finished")]
     Stopped,

@@ -9,6 +9,7 @@ pub mod family;
 pub mod faults;
 pub mod nn;
 pub mod parts;
+pub mod text;
 pub mod wan;
 pub mod weights;
 

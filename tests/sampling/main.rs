@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 mod noise;
+mod prompts;
 mod samplers;
 
 /// A file of one of this binary's goldens.
@@ -15,4 +16,9 @@ fn golden_text(case: &str, file: &str) -> String {
     let path = golden(case, file);
     std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("golden {}: {error}", path.display()))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

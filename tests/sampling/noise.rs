@@ -32,15 +32,11 @@ fn noise_has_the_bits_of_torch() {
         assert_eq!(bits[..draw.first.len()], draw.first, "{named}: first values");
         assert_eq!(bits[bits.len() - draw.last.len()..], draw.last, "{named}: last values");
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        assert_eq!(hex(&Sha256::digest(&bytes)), draw.sha256, "{named}: hash");
+        assert_eq!(crate::hex(&Sha256::digest(&bytes)), draw.sha256, "{named}: hash");
     }
 }
 
 #[test]
 fn a_shape_is_drawn_in_row_major_order() {
     assert_eq!(Generator::new(3).randn(&[2, 3, 5]), Generator::new(3).randn(&[30]));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
