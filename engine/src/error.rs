@@ -168,6 +168,9 @@ pub enum Error {
     /// Part of the local runtime failed.
     #[error(transparent)]
     Local(#[from] crate::local::LocalError),
+    /// The door to the network stayed shut, or what was behind it failed.
+    #[error(transparent)]
+    Egress(#[from] crate::egress::Error),
 }
 
 /// The result of this crate.
@@ -197,6 +200,7 @@ impl Hint for Error {
             | Self::Read { .. } => Kind::Input,
             Self::Media(error) => error.kind(),
             Self::Local(error) => error.kind(),
+            Self::Egress(error) => error.kind(),
         }
     }
 
@@ -215,6 +219,7 @@ impl Hint for Error {
             Self::Device { .. } => Some("`kinora doctor` lists what there is".to_owned()),
             Self::Media(error) => error.hint(),
             Self::Local(error) => error.hint(),
+            Self::Egress(error) => error.hint(),
             _ => None,
         }
     }

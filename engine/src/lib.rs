@@ -4,6 +4,7 @@
 //! compiles with no tensor library in its tree.
 
 mod durable;
+pub mod egress;
 mod error;
 pub mod generator;
 pub mod local;
