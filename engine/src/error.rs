@@ -171,6 +171,9 @@ pub enum Error {
     /// The door to the network stayed shut, or what was behind it failed.
     #[error(transparent)]
     Egress(#[from] crate::egress::Error),
+    /// A checkpoint was not found, or could not be fetched.
+    #[error(transparent)]
+    Store(#[from] crate::store::Error),
 }
 
 /// The result of this crate.
@@ -201,6 +204,7 @@ impl Hint for Error {
             Self::Media(error) => error.kind(),
             Self::Local(error) => error.kind(),
             Self::Egress(error) => error.kind(),
+            Self::Store(error) => error.kind(),
         }
     }
 
@@ -220,6 +224,7 @@ impl Hint for Error {
             Self::Media(error) => error.hint(),
             Self::Local(error) => error.hint(),
             Self::Egress(error) => error.hint(),
+            Self::Store(error) => error.hint(),
             _ => None,
         }
     }

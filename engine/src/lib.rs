@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod media;
 pub mod observe;
 pub mod request;
+pub mod store;
 mod take;
 
 pub use error::{Error, Hint, Kind, Result};

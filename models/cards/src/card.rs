@@ -207,7 +207,7 @@ impl Card {
 impl Source {
     /// Returns whether the checkpoint needs the file at this path.
     pub fn needs(&self, path: &str) -> bool {
-        self.files.iter().any(|pattern| fits(pattern, path))
+        self.files.iter().any(|pattern| path_fits(pattern, path))
     }
 
     fn check(&self, card: &Card) -> Result<()> {
@@ -220,7 +220,7 @@ impl Source {
             self.repo.split('/').count() == 2 && self.repo.split('/').all(part_fits)
         })?;
         card.field("sources.revision", &self.revision, "a branch, tag or commit", || {
-            !self.revision.is_empty() && self.revision.split('/').all(part_fits)
+            part_fits(&self.revision)
         })?;
         for host in &self.redirect_hosts {
             card.field("sources.redirect_hosts", host, "host, host:port or *.domain", || {
@@ -329,13 +329,13 @@ pub fn host_fits(pattern: &str, host: &str) -> bool {
     }
 }
 
-/// Returns whether a path fits a pattern, where `*` stands for any letters but `/`.
-fn fits(pattern: &str, path: &str) -> bool {
+/// Returns whether a path fits a pattern of [`Source::files`], where `*` stands for any letters but `/`.
+pub fn path_fits(pattern: &str, path: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == path,
         Some((head, tail)) => path.strip_prefix(head).is_some_and(|rest| {
             let reach = rest.find('/').unwrap_or(rest.len());
-            (0..=reach).any(|skip| rest.get(skip..).is_some_and(|rest| fits(tail, rest)))
+            (0..=reach).any(|skip| rest.get(skip..).is_some_and(|rest| path_fits(tail, rest)))
         }),
     }
 }
@@ -410,7 +410,8 @@ mod tests {
         ] {
             assert_eq!(source.needs(path), needed, "{path}");
         }
-        assert!(fits("a*b*c", "aXbbYc") && !fits("a*b*c", "aXc") && fits("*é*", "aéb"));
+        assert!(path_fits("a*b*c", "aXbbYc") && path_fits("*é*", "aéb"));
+        assert!(!path_fits("a*b*c", "aXc"));
     }
 
     #[test]

@@ -22,7 +22,9 @@ mod shape;
 
 use std::sync::LazyLock;
 
-pub use card::{Card, Defaults, Layout, Limits, Memory, SamplerKind, Source, Task, host_fits};
+pub use card::{
+    Card, Defaults, Layout, Limits, Memory, SamplerKind, Source, Task, host_fits, path_fits,
+};
 pub use error::{Error, Result};
 pub use licence::Licence;
 pub use shape::{FrameRule, Frames, Grid, LatentFrames, LatentSize, Size};

@@ -1,0 +1,187 @@
+//! Finds checkpoints on this machine.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use kinora_cards::{Card, Source, cards};
+
+use super::cache::CachedRepo;
+use super::{Error, Looked, Result, Store};
+use crate::egress::{Consent, Purpose};
+
+/// A checkpoint on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// Its folder, or the file that the user named.
+    pub path: PathBuf,
+    /// Its card, where its provenance says so; a folder that no card matches has no recipe but its own.
+    pub card: Option<&'static Card>,
+    /// How it is known what the checkpoint is.
+    pub provenance: Provenance,
+}
+
+/// How it is known what a checkpoint is. Shapes say nothing: different checkpoints share them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provenance {
+    /// It lies in the Hugging Face cache.
+    HubCache {
+        /// The repository, `organisation/name`.
+        repo: String,
+        /// The commit.
+        commit: String,
+    },
+    /// It lies in Kinora's folder under this name.
+    KinoraFolder {
+        /// The path below Kinora's folder.
+        name: String,
+    },
+    /// Nobody knows: somebody named its path.
+    Path,
+}
+
+impl Store {
+    /// Finds a checkpoint by its card's name, by its repository's name, by its path, or by the name of a folder in
+    /// Kinora's folder.
+    ///
+    /// A card wins over a folder of the same name in the working directory; `./name` is always a path. For a card,
+    /// Kinora's folder is looked at first, then the Hugging Face cache, the card's sources in their order.
+    ///
+    /// # Errors
+    /// [`Error::NotHere`] and [`Error::Unknown`] name everywhere that was looked.
+    pub fn find(&self, name: &str) -> Result<Found> {
+        let path = Path::new(name);
+        let is_path = matches!(
+            path.components().next(),
+            Some(Component::RootDir | Component::CurDir | Component::ParentDir)
+        );
+        if let (false, Some(card)) = (is_path, kinora_cards::find(name)) {
+            return self.find_card(card, card.source_called(name));
+        }
+        if path.exists() {
+            return Ok(self.recognise(path));
+        }
+        let mut looked = vec![Looked { folder: path.to_owned(), lacks: None }];
+        if let (false, Some(folder)) = (is_path, &self.config.kinora_dir) {
+            let folder = folder.join(path);
+            if folder.is_dir() {
+                return Ok(self.recognise(&folder));
+            }
+            looked.push(Looked { folder, lacks: None });
+        }
+        let cards = cards().iter().map(|card| card.name.clone()).collect();
+        Err(Error::Unknown { name: name.to_owned(), cards, looked })
+    }
+
+    /// Returns every checkpoint that is here: those of cards first, then what else lies in Kinora's folder.
+    pub fn list(&self) -> Vec<Found> {
+        let mut all: Vec<Found> = Vec::new();
+        for card in cards() {
+            for source in &card.sources {
+                all.extend(self.find_card(card, Some(source)).ok());
+            }
+        }
+        let own = self.config.kinora_dir.as_ref().and_then(|folder| fs::read_dir(folder).ok());
+        let mut own: Vec<PathBuf> = own.into_iter().flatten().flatten().map(|e| e.path()).collect();
+        own.sort();
+        own.retain(|path| path.is_dir() && !all.iter().any(|found| found.path.starts_with(path)));
+        all.extend(own.iter().map(|path| self.recognise(path)));
+        all.dedup_by(|a, b| a.path == b.path);
+        all
+    }
+
+    /// Returns what the user consents to by asking for a source: its hub, and the hosts its card names.
+    pub fn consent(&self, source: &Source) -> Consent {
+        Consent {
+            host: self.config.endpoint.host().to_owned(),
+            purpose: Purpose::Checkpoint,
+            redirect_hosts: source.redirect_hosts.clone(),
+        }
+    }
+
+    /// Finds a card's checkpoint, of one source or of any.
+    fn find_card(&self, card: &'static Card, source: Option<&'static Source>) -> Result<Found> {
+        let mut looked = Vec::new();
+        if let Some(folder) = &self.config.kinora_dir {
+            let repos = card.sources.iter().filter(|s| source.is_none_or(|one| one == *s));
+            let by_name = source.is_none().then_some(card.name.as_str());
+            for name in by_name.into_iter().chain(repos.map(|source| source.repo.as_str())) {
+                let path = folder.join(name);
+                if path.is_dir() {
+                    let provenance = Provenance::KinoraFolder { name: name.to_owned() };
+                    return Ok(Found { path, card: Some(card), provenance });
+                }
+                looked.push(Looked { folder: path, lacks: None });
+            }
+        }
+        for source in card.sources.iter().filter(|s| source.is_none_or(|one| one == *s)) {
+            let Some(cache) = &self.config.hf_cache else { continue };
+            let repo = CachedRepo::new(cache, source);
+            let Some(commit) = repo.commit() else {
+                looked.push(Looked { folder: repo.root().to_owned(), lacks: None });
+                continue;
+            };
+            let path = repo.snapshot(&commit);
+            match lacks(&path, source) {
+                None => {
+                    let provenance = Provenance::HubCache { repo: source.repo.clone(), commit };
+                    return Ok(Found { path, card: Some(card), provenance });
+                }
+                lacks => looked.push(Looked { folder: path, lacks }),
+            }
+        }
+        Err(Error::NotHere { card: card.name.clone(), looked })
+    }
+
+    /// Says what is known of a path from where it lies.
+    fn recognise(&self, path: &Path) -> Found {
+        let whole = fs::canonicalize(path);
+        let ways = [std::path::absolute(path).ok(), whole.ok()];
+        let provenance = ways.iter().flatten().find_map(|way| self.provenance(way));
+        let provenance = provenance.unwrap_or(Provenance::Path);
+        let card = match &provenance {
+            Provenance::HubCache { repo, .. } => kinora_cards::find(repo),
+            Provenance::KinoraFolder { name } => kinora_cards::find(name),
+            Provenance::Path => None,
+        };
+        Found { path: path.to_owned(), card, provenance }
+    }
+
+    fn provenance(&self, path: &Path) -> Option<Provenance> {
+        let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap_or("")).collect();
+        let in_cache = parts.windows(3).find_map(|three| {
+            let repo = three[0].strip_prefix("models--")?.replacen("--", "/", 1);
+            let commit = three[2].to_owned();
+            (three[1] == "snapshots").then_some(Provenance::HubCache { repo, commit })
+        });
+        let in_kinora = || {
+            let folder = self.config.kinora_dir.as_ref()?;
+            let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
+            let below = path.strip_prefix(folder).or_else(|_| path.strip_prefix(whole)).ok()?;
+            let name = below.to_str().filter(|name| !name.is_empty())?.to_owned();
+            Some(Provenance::KinoraFolder { name })
+        };
+        in_cache.or_else(in_kinora)
+    }
+}
+
+/// Returns what a source needs and a folder lacks.
+fn lacks(folder: &Path, source: &Source) -> Option<String> {
+    let is_there = |pattern: &str| {
+        if !pattern.contains('*') {
+            return folder.join(pattern).exists();
+        }
+        let (below, prefix) = match pattern.rsplit_once('/') {
+            Some((below, _)) => (folder.join(below), format!("{below}/")),
+            None => (folder.to_owned(), String::new()),
+        };
+        let names = fs::read_dir(below).into_iter().flatten().flatten();
+        // A link to a content that is gone is no file.
+        names.filter(|entry| entry.path().exists()).any(|entry| {
+            kinora_cards::path_fits(
+                pattern,
+                &format!("{prefix}{}", entry.file_name().to_string_lossy()),
+            )
+        })
+    };
+    source.files.iter().find(|pattern| !is_there(pattern)).cloned()
+}
