@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
-use kinora_kernels::ops::matmul::{self, Activation, Matrix};
+use kinora_kernels::ops::matmul::{self, Activation, Matrix, Part};
 
-use crate::{Error, Result};
+use crate::{Error, Result, weights::Weights};
 
 /// A low-rank change to a linear layer: `scale * (x * down^T) * up^T` is added to its output.
 #[derive(Debug, Clone)]
@@ -37,6 +37,50 @@ impl Linear {
     /// A layer of a packed matrix and a bias `(n)`.
     pub fn new(matrix: Matrix, bias: Option<Tensor>) -> Self {
         Self { matrix, bias, deltas: Vec::new() }
+    }
+
+    /// Reads `{name}.weight` and, where the plan holds it, `{name}.bias` of each name, one module's rows below the
+    /// other's, and gives the mapped pages back. Kernels of a convolution are read as rows.
+    ///
+    /// # Errors
+    /// A tensor that the plan does not hold or that is not finite; modules that read inputs of different widths.
+    pub fn load(weights: &Weights, names: &[&str], compute: DType) -> Result<Self> {
+        let weight_names: Vec<String> = names.iter().map(|name| format!("{name}.weight")).collect();
+        let mut lent = Vec::with_capacity(names.len());
+        for name in &weight_names {
+            let view = weights.view(name)?;
+            let dtype =
+                view.dtype.weight().filter(|&dtype| dtype == compute || compute != DType::F16);
+            // What may not fit into the narrower range is read as a tensor, which checks that it does.
+            let tensor = match dtype {
+                Some(_) => None,
+                None => Some(weights.tensor(name, compute)?.flatten_from(1)?),
+            };
+            lent.push((view, dtype, tensor));
+        }
+        let parts: Vec<Part<'_>> = lent
+            .iter()
+            .map(|(view, dtype, tensor)| match (dtype, tensor) {
+                (_, Some(tensor)) => Part::Tensor(tensor),
+                (dtype, None) => Part::Bytes {
+                    bytes: view.bytes,
+                    dtype: dtype.unwrap_or(compute),
+                    n: view.shape.first().copied().unwrap_or(0),
+                    k: view.shape.iter().skip(1).product(),
+                },
+            })
+            .collect();
+        let matrix = Matrix::concat(&parts, compute, weights.device())?;
+        for name in &weight_names {
+            weights.release(name)?;
+        }
+        let biases = names.iter().map(|name| format!("{name}.bias"));
+        let biases: Vec<Tensor> = biases
+            .filter(|name| weights.contains(name))
+            .map(|name| weights.tensor(&name, DType::F32))
+            .collect::<Result<_>>()?;
+        let bias = if biases.is_empty() { None } else { Some(Tensor::cat(&biases, 0)?) };
+        Ok(Self::new(matrix, bias))
     }
 
     /// Outputs.

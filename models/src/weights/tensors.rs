@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
 
+use super::file::Entry;
 use super::plan::Planned;
 use super::{StoredDtype, TensorFile, WeightsError};
 
@@ -124,6 +125,49 @@ impl Weights {
         Ok(tensor.to_dtype(dtype)?)
     }
 
+    /// Reads some rows of a matrix `(n, width)`, in this order and as often as named, and no others: what an embedding
+    /// needs of a table that is larger than everything else.
+    ///
+    /// # Errors
+    /// When the plan does not hold the tensor, it is no matrix with such rows, or a value of them is not finite.
+    pub fn rows(&self, name: &str, rows: &[u32], dtype: DType) -> crate::Result<Tensor> {
+        let planned = self.planned(name)?;
+        let Entry { dtype: stored, shape, .. } = &planned.entry;
+        let file = self.file(planned);
+        let wrong = |found: StoredDtype| WeightsError::Dtype {
+            file: file.path().to_owned(),
+            tensor: planned.stored.clone(),
+            found,
+        };
+        let candle = stored.weight().ok_or_else(|| wrong(*stored))?;
+        let last = rows.iter().max().map_or(0, |&row| row as usize);
+        let &[n, width] = shape.as_slice() else {
+            return Err(no_such_row(name, shape, last));
+        };
+        if last >= n {
+            return Err(no_such_row(name, shape, last));
+        }
+        let row_bytes = width * stored.size_bytes();
+        let table = file.bytes(&planned.entry);
+        let mut bytes = Vec::with_capacity(rows.len() * row_bytes);
+        for &row in rows {
+            let start = row as usize * row_bytes;
+            bytes.extend_from_slice(&table[start..start + row_bytes]);
+        }
+        let view = TensorView { dtype: *stored, shape: &[rows.len(), width], bytes: &bytes };
+        if let Some(index) = view.first_not_finite() {
+            return Err(WeightsError::NotFinite {
+                file: file.path().to_owned(),
+                tensor: planned.stored.clone(),
+                index: rows[index / width] as usize * width + index % width,
+                found: view.element(index).unwrap_or(f64::NAN),
+            }
+            .into());
+        }
+        let rows = Tensor::from_raw_buffer(view.bytes, candle, view.shape, &self.device)?;
+        Ok(rows.to_dtype(dtype)?)
+    }
+
     /// Lends a tensor straight from its mapped file, for packing without a copy in between.
     ///
     /// # Errors
@@ -227,6 +271,14 @@ impl TensorView<'_> {
             StoredDtype::U16 => array(bytes).map(|b| u16::from_le_bytes(b).into()),
             StoredDtype::U8 | StoredDtype::Bool => bytes.first().map(|&b| b.into()),
         }
+    }
+}
+
+fn no_such_row(name: &str, shape: &[usize], row: usize) -> crate::Error {
+    crate::Error::Input {
+        what: "token id",
+        expected: format!("a row of {name} {shape:?}"),
+        found: vec![row],
     }
 }
 
