@@ -7,6 +7,7 @@ mod error;
 pub mod family;
 #[doc(hidden)]
 pub mod faults;
+mod fields;
 pub mod nn;
 pub mod parts;
 pub mod text;

@@ -1,6 +1,7 @@
-//! Text: prompts made clean and cut into tokens. What is here is shared by the families.
+//! Text: prompts made clean, cut into tokens and encoded. What is here is shared by the families.
 
 pub mod clean;
 mod html;
 mod mojibake;
 pub mod tokenizer;
+pub mod umt5;
