@@ -34,6 +34,9 @@ pub enum Error {
         /// The checkpoint's folder.
         folder: std::path::PathBuf,
     },
+    /// A context that another model prepared.
+    #[error("the context was prepared by another kind of model")]
+    ForeignContext,
     /// A change names a module the model does not have.
     #[error("the model has no module {module}")]
     NoSuchModule {
