@@ -11,6 +11,7 @@ import copy
 import hashlib
 import importlib.metadata
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -111,6 +112,81 @@ def wan_vae(case, seed, size, tile, **config):
     save(case, vae, config, seed, tensors, error_bf16=relative_l2(narrow, decoded))
 
 
+class Blocks(dict):
+    """Collects what modules put out, under the names that `--trace-blocks` gives them without their call."""
+
+    def attach(self, module, prefix, names):
+        for name in names:
+            module.get_submodule(name).register_forward_hook(self.hook(prefix + name))
+        return self
+
+    def hook(self, name):
+        def keep(_module, _inputs, output):
+            parts = output if isinstance(output, tuple) else [output]
+            for j, part in enumerate(parts):
+                if part is not None:
+                    self[name + (f"/{j}" if isinstance(output, tuple) else "")] = part.clone()
+        return keep
+
+
+def umt5(case, seed, tokens, **config):
+    """Encodes padded prompts of several lengths; only the rows of true tokens are kept."""
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    config = dict(feed_forward_proj="gated-gelu", num_decoder_layers=0, dropout_rate=0.0, layer_norm_epsilon=1e-6,
+                  relative_attention_num_buckets=32, relative_attention_max_distance=128, **config)
+    model = fill(UMT5EncoderModel(UMT5Config(**config)), seed)
+    for name, parameter in model.named_parameters():
+        if "relative_attention_bias" in name:
+            parameter.data = random(seed + parameter.numel() + int(name.split(".")[2]), *parameter.shape)
+    layers = [f"encoder.block.{i}" for i in range(config["num_layers"])]
+    tensors = {}
+    for true in tokens:
+        ids = torch.zeros(1, max(tokens), dtype=torch.int32)
+        generator = torch.Generator().manual_seed(seed + true)
+        ids[0, :true] = torch.randint(1, config["vocab_size"], (true,), generator=generator)
+        mask = (torch.arange(max(tokens)) < true).int()[None]
+        blocks = Blocks().attach(model, f"{true}.", layers)
+        out = model(ids.long(), mask).last_hidden_state
+        tensors.update({name: value[0, :true] for name, value in blocks.items() if name.startswith(f"{true}.")})
+        tensors.update({f"{true}.ids": ids[0, :true].float(), f"{true}.out": out[0, :true]})
+        last = true
+    narrow_out = copy.deepcopy(model).bfloat16()(ids.long(), mask).last_hidden_state[0, :last].float()
+    del model.encoder.embed_tokens  # the same table as `shared`
+    save(case, model, config, seed, tensors, package="transformers", repo="huggingface/transformers",
+         error_bf16=relative_l2(narrow_out, out[0, :last]))
+
+
+def wan_transformer(case, seed, size, words, rows=512, per_token=False, **config):
+    """One forward pass, every block of it; `words` rows of the prompt are true, the others zero."""
+    from diffusers import WanTransformer3DModel
+
+    model = fill(WanTransformer3DModel(**config), seed)
+    config = {name: value for name, value in model.config.items() if not name.startswith("_")}
+    patch = config["patch_size"]
+    latents = random(seed + 1, 1, config["in_channels"], *size)
+    prompt = torch.zeros(1, rows, config["text_dim"])
+    prompt[0, :words] = random(seed + 2, words, config["text_dim"])
+    tokens = math.prod(side // step for side, step in zip(size, patch))
+    timestep = torch.tensor([812.5])
+    if per_token:  # the first latent frame is clean
+        timestep = torch.full((1, tokens), 812.5)
+        timestep[0, : tokens // (size[0] // patch[0])] = 0
+    names = ["rope", "patch_embedding", "condition_embedder", "norm_out", "proj_out"]
+    names += [f"blocks.{i}" for i in range(config["num_layers"])]
+    blocks = Blocks().attach(model, "", names)
+    out = model(latents, timestep, prompt).sample
+    tensors = {f"block:{name}": value for name, value in blocks.items()}
+    shown = tensors["block:condition_embedder/2"]
+    assert (shown[0, words:] == shown[0, -1]).all()
+    tensors["block:condition_embedder/2"] = shown[:, : words + 1]  # one row of padding stands for all
+    tensors |= {"latents": latents[0], "timestep": timestep[0] if per_token else timestep, "prompt": prompt[0, :words],
+                "out": out[0], "rows": torch.tensor([float(rows)])}
+    half = copy.deepcopy(model).bfloat16()
+    half_out = half(latents.bfloat16(), timestep, prompt.bfloat16()).sample.float()
+    save(case, model, config, seed, tensors, error_bf16=relative_l2(half_out, out))
+
+
 CASES = {
     "wan-vae-published-levels": lambda: wan_vae(
         "wan-vae-published-levels", 11, (2, 2), (16, 16, 8, 8), base_dim=3, z_dim=4, dim_mult=[1, 2, 4, 4],
@@ -120,6 +196,17 @@ CASES = {
         "wan-vae-three-levels", 23, (4, 3), (16, 16, 12, 12), base_dim=4, z_dim=4, dim_mult=[1, 2, 2], num_res_blocks=2,
         temperal_downsample=[True, False], scale_factor_temporal=2, scale_factor_spatial=4,
         latents_mean=[0.5, -0.25, 0.0, 1.0], latents_std=[1.5, 2.0, 0.75, 1.0]),
+    "umt5": lambda: umt5("umt5", 31, (1, 7, 60), vocab_size=64, d_model=32, d_kv=16, d_ff=48, num_layers=3, num_heads=3),
+    "wan-transformer": lambda: wan_transformer(
+        "wan-transformer", 41, (3, 4, 6), 5, num_attention_heads=2, attention_head_dim=28, in_channels=4, out_channels=4,
+        text_dim=24, freq_dim=16, ffn_dim=64, num_layers=2),
+    "wan-transformer-per-token": lambda: wan_transformer(
+        "wan-transformer-per-token", 43, (2, 4, 4), 6, per_token=True, num_attention_heads=3, attention_head_dim=16,
+        in_channels=6, out_channels=3, text_dim=20, freq_dim=32, ffn_dim=40, num_layers=2, eps=1e-5),
+    "wan-transformer-unpadded": lambda: wan_transformer(
+        "wan-transformer-unpadded", 47, (1, 4, 2), 9, rows=9, num_attention_heads=2, attention_head_dim=12, in_channels=4,
+        out_channels=None, text_dim=16, freq_dim=16, ffn_dim=24, num_layers=1, cross_attn_norm=False,
+        patch_size=(1, 2, 1)),
 }
 
 if __name__ == "__main__":

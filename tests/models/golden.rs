@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor};
-use kinora_models::weights::{Expected, Source, Weights};
+use kinora_models::weights::{Expected, Inventory, Source, Weights};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -65,4 +65,20 @@ pub(crate) fn relative_l2(ours: &Tensor, theirs: &Tensor) -> f64 {
     let (ours, theirs) = (values(ours), values(theirs));
     let squares: f64 = ours.iter().zip(&theirs).map(|(a, b)| (a - b).powi(2)).sum();
     (squares / theirs.iter().map(|b| b * b).sum::<f64>()).sqrt()
+}
+
+/// Largest relative L2 of one forward in `f32`.
+pub(crate) const TOLERANCE: f64 = 1e-5;
+
+/// Asserts that a tensor is the reference's, within [`TOLERANCE`].
+pub(crate) fn agree(ours: &Tensor, theirs: &Tensor, what: &str) {
+    let error = relative_l2(ours, theirs);
+    assert!(error <= TOLERANCE, "{what}: relative L2 {error:e}");
+}
+
+/// Names and shapes of a published class.
+pub(crate) fn inventory(name: &str) -> Inventory {
+    let path = format!("{}/inventory/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("the inventory is in the repository");
+    Inventory::parse(&text).expect("the inventory is names and shapes")
 }

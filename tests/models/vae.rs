@@ -6,15 +6,11 @@ use candle_core::{DType, Device, Tensor};
 use kinora_models::faults::{self, Fault};
 use kinora_models::parts::{Placement, Tiling, VideoVae};
 use kinora_models::wan::vae::{Config, WanVae};
-use kinora_models::weights::Inventory;
 use kinora_models::{Error, Result};
 
-use crate::golden::{Golden, relative_l2};
+use crate::golden::{Golden, TOLERANCE, agree, inventory, relative_l2};
 
 const CASES: [&str; 2] = ["wan-vae-published-levels", "wan-vae-three-levels"];
-
-/// Largest relative L2 of one forward in `f32`.
-const TOLERANCE: f64 = 1e-5;
 
 fn load(golden: &Golden, compute: DType) -> WanVae {
     let config = Config::from_json(&golden.config).expect("the golden's configuration is valid");
@@ -29,11 +25,6 @@ fn decode(vae: &WanVae, latents: &Tensor, tiling: Option<Tiling>) -> Tensor {
 
 fn first(clip: &Tensor, frames: usize) -> Tensor {
     clip.narrow(1, 0, frames).expect("the golden is long enough")
-}
-
-fn agree(ours: &Tensor, theirs: &Tensor, what: &str) {
-    let error = relative_l2(ours, theirs);
-    assert!(error <= TOLERANCE, "{what}: relative L2 {error:e}");
 }
 
 #[test]
@@ -147,12 +138,6 @@ fn inputs_that_do_not_fit_are_refused() {
         let refused = vae.decode(&zeros([4, 1, 2, 2]), Some(Tiling { tile_px, stride_px }), go);
         assert!(matches!(refused, Err(Error::Input { .. })), "{tile_px} {stride_px}");
     }
-}
-
-fn inventory(name: &str) -> Inventory {
-    let path = format!("{}/inventory/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(path).expect("the inventory is in the repository");
-    Inventory::parse(&text).expect("the inventory is names and shapes")
 }
 
 #[test]
