@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::Result;
 use crate::cpu::gemm;
 use crate::cpu::isa::Isa;
-use crate::ops::{conv3d, matmul};
+use crate::ops::{attention, conv3d, matmul};
 
 /// An operation on fixed operands, both ways.
 pub struct Case {
@@ -37,7 +37,7 @@ impl std::fmt::Debug for Case {
 /// # Errors
 /// Those of the tensor library.
 pub fn all() -> Result<Vec<Case>> {
-    let tables = [matmul::cases, conv3d::cases];
+    let tables = [matmul::cases, conv3d::cases, attention::cases];
     let mut cases = Vec::new();
     for table in tables {
         cases.extend(table()?);
@@ -50,7 +50,7 @@ pub fn all() -> Result<Vec<Case>> {
 /// # Errors
 /// Those of the tensor library.
 pub fn timed() -> Result<Vec<Case>> {
-    let tables = [matmul::timed_cases, conv3d::timed_cases];
+    let tables = [matmul::timed_cases, conv3d::timed_cases, attention::timed_cases];
     let mut cases = Vec::new();
     for table in tables {
         cases.extend(table()?);

@@ -49,16 +49,19 @@ pub(crate) fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// `e^x` to about one unit in the last place; zero below the smallest normal result.
+// 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+const ROUND: f32 = 12_582_912.0;
+/// Where `e^x` leaves the normal numbers.
+const LOWEST: f32 = -87.336_54;
+const HIGHEST: f32 = 88.722_84;
+
+/// `e^x = p * 2^n` for `LOWEST <= x <= HIGHEST`: `p` between 0.7 and 1.5, and `n`.
 #[inline(always)]
-pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
-    // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
-    const ROUND: f32 = 12_582_912.0;
-    let clamped = x.clamp(-87.336_54, 88.722_84);
-    let shifted = multiply_add::<FUSED>(clamped, std::f32::consts::LOG2_E, ROUND);
+fn exp_parts<const FUSED: bool>(x: f32) -> (f32, i32) {
+    let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, ROUND);
     let whole = shifted - ROUND;
     // ln 2 in two parts, the first exact when multiplied by any `whole`.
-    let r = multiply_add::<FUSED>(whole, -0.693_359_4, clamped);
+    let r = multiply_add::<FUSED>(whole, -0.693_359_4, x);
     let r = multiply_add::<FUSED>(whole, 2.121_944_4e-4, r);
     let p = 1.987_569_1e-4;
     let p = multiply_add::<FUSED>(p, r, 1.398_2e-3);
@@ -67,14 +70,31 @@ pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
     let p = multiply_add::<FUSED>(p, r, 1.666_666_5e-1);
     let p = multiply_add::<FUSED>(p, r, 0.5);
     let p = multiply_add::<FUSED>(p, r * r, r) + 1.0;
-    // `whole` can be 128, one more than an exponent holds, so the power is applied in two halves.
-    let n = (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32);
+    (p, (shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32))
+}
+
+#[inline(always)]
+fn power_of_two(n: i32) -> f32 {
+    f32::from_bits((n.wrapping_add(127) as u32) << 23)
+}
+
+/// `e^x` to about one unit in the last place; zero below the smallest normal result, not a number for one.
+#[inline(always)]
+pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
+    let (p, n) = exp_parts::<FUSED>(x.clamp(LOWEST, HIGHEST));
+    // `n` can be 128, one more than an exponent holds, so the power is applied in two halves.
     let half = n >> 1;
-    let power = |n: i32| f32::from_bits((n.wrapping_add(127) as u32) << 23);
-    let y = p * power(half) * power(n.wrapping_sub(half));
-    let y = if x < -87.336_54 { 0.0 } else { y };
-    let y = if x > 88.722_84 { f32::INFINITY } else { y };
-    if x.is_nan() { x } else { y }
+    let y = p * power_of_two(half) * power_of_two(n.wrapping_sub(half));
+    let y = if x < LOWEST { 0.0 } else { y };
+    if x > HIGHEST { f32::INFINITY } else { y }
+}
+
+/// `e^x` for `x <= 0`, as [`exp`].
+#[inline(always)]
+pub(crate) fn exp_down<const FUSED: bool>(x: f32) -> f32 {
+    let (p, n) = exp_parts::<FUSED>(if x < LOWEST { LOWEST } else { x });
+    let y = p * power_of_two(n);
+    if x < LOWEST { 0.0 } else { y }
 }
 
 /// `x * sigmoid(x)`.
@@ -167,7 +187,8 @@ mod tests {
         for i in -87_000..88_000 {
             let x = i as f32 * 1e-3 + 3.3e-4;
             let expected = f64::from(x).exp();
-            for y in [exp::<true>(x), exp::<false>(x)] {
+            let down = if x <= 0.0 { exp_down::<true>(x) } else { exp::<true>(x) };
+            for y in [exp::<true>(x), exp::<false>(x), down] {
                 let error = (f64::from(y) - expected).abs() / expected;
                 assert!(error < 2.5e-7, "exp({x}) = {y}, expected {expected}");
             }
@@ -176,6 +197,8 @@ mod tests {
         assert_eq!(exp::<true>(f32::INFINITY), f32::INFINITY);
         assert_eq!(exp::<true>(0.0), 1.0);
         assert!(exp::<true>(f32::NAN).is_nan());
+        assert_eq!(exp_down::<true>(f32::NEG_INFINITY), 0.0);
+        assert!(exp_down::<true>(f32::NAN).is_nan());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! points at pixels, attention at queries, a linear layer at tokens.
 
 pub(crate) mod elementwise;
+pub(crate) mod flash;
 pub(crate) mod gemm;
 pub(crate) mod isa;
 pub(crate) mod pack;

@@ -64,6 +64,39 @@ pub(crate) unsafe fn pack_rows(isa: Isa, sources: &[Source], k: usize, form: For
     })
 }
 
+/// Packs columns: input `i` lies at `base + i * stride` and holds `n` contiguous values, one for each column.
+///
+/// # Safety
+/// Every input must be readable for `n` values and not change meanwhile.
+pub(crate) unsafe fn pack_columns(
+    isa: Isa,
+    base: Raw<f32>,
+    stride: usize,
+    k: usize,
+    n: usize,
+    form: Form,
+) -> Panels {
+    let steps = k.div_ceil(form.inputs());
+    build(n, steps, form, |panel, out| {
+        let width = 16 * panel.vectors;
+        let input = |i: usize| {
+            // SAFETY: within `k` inputs of `n` values.
+            unsafe {
+                let row = base.get().add(i * stride + panel.start);
+                std::slice::from_raw_parts(row, panel.columns)
+            }
+        };
+        for step in 0..steps {
+            // SAFETY: `build` hands out `steps * vectors` lines.
+            let out = unsafe { std::slice::from_raw_parts_mut(out.add(step * width), width) };
+            let first = input(step * form.inputs());
+            let second = step * form.inputs() + 1;
+            pair_columns(isa, form, first, (second < k).then(|| input(second)), out);
+            out[panel.columns..].fill(0);
+        }
+    })
+}
+
 /// The matrix of panels as `n` rows of `k` values, widened to `f32`.
 pub(crate) fn unpack(panels: &Panels, k: usize) -> Vec<f32> {
     let mut values = vec![0f32; panels.n * k];
@@ -159,6 +192,20 @@ super::elementwise::vectorised! {
         for (wide, &narrow) in wide.iter_mut().zip(narrow) {
             let narrow = u32::from(narrow);
             *wide = f32::from_bits(if bf16 { narrow << 16 } else { f16_to_f32(narrow) });
+        }
+    }
+    fn pair_columns(form: Form, first: &[f32], second: Option<&[f32]>, out: &mut [u32]) {
+        for (out, x) in out.iter_mut().zip(first) {
+            *out = match form {
+                Form::Single => x.to_bits(),
+                Form::Bf16 => to_bf16(*x),
+                Form::F16 => to_f16(*x),
+            };
+        }
+        if let (Some(second), true) = (second, form != Form::Single) {
+            for (out, x) in out.iter_mut().zip(second) {
+                *out |= if form == Form::Bf16 { to_bf16(*x) } else { to_f16(*x) } << 16;
+            }
         }
     }
     fn narrow_run(wide: &[f32; 2 * RUN], form: Form, words: &mut [u32; RUN]) {

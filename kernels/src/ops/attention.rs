@@ -1,25 +1,47 @@
 //! Scaled dot-product attention over packed keys and values.
 
-use candle_core::{D, DType, Tensor};
+use std::sync::Arc;
 
-use crate::{Error, Result};
+use candle_core::{D, DType, Device, Tensor};
+
+use super::matmul::form;
+use crate::cases::{self, Case};
+use crate::cpu::flash::{Bias, Heads, Queries, attend, pack_heads};
+use crate::cpu::isa::Isa;
+use crate::cpu::rows::{build, wide, with_values};
+use crate::{Error, Result, compare};
 
 /// Keys and values of one attention, in the form the device multiplies fastest; made once, asked often.
 #[derive(Debug, Clone)]
 pub struct KeyValue {
-    key: Tensor,
-    value: Tensor,
+    form: Form,
+    /// `(s_k, heads, head_dim)`.
+    dims: [usize; 3],
+    dtype: DType,
     /// Logarithm of how many equal keys the last one stands for.
     last_log_count: f32,
+}
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// On the CPU.
+    Packed(Arc<Heads>),
+    /// Elsewhere, `(heads, s_k, head_dim)` in the dtype of the products.
+    Plain {
+        /// Keys.
+        key: Tensor,
+        /// Values.
+        value: Tensor,
+    },
 }
 
 impl KeyValue {
     /// Packs keys and values `(s_k, heads, head_dim)` for products computed in `compute`.
     ///
     /// # Errors
-    /// Shapes that differ or are not of rank three.
+    /// Shapes that differ, are empty or not of rank three, and a dtype that products are not computed in.
     pub fn new(key: &Tensor, value: &Tensor, compute: DType) -> Result<Self> {
-        if key.rank() != 3 || key.dims() != value.dims() {
+        if key.rank() != 3 || key.dims() != value.dims() || key.elem_count() == 0 {
             return Err(Error::Shape {
                 op: "attention",
                 what: "value",
@@ -27,10 +49,28 @@ impl KeyValue {
                 expected: "(s_k, heads, head_dim), as the key",
             });
         }
-        let pack = |x: &Tensor| -> Result<Tensor> {
-            Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(compute)?)
+        let (s_k, heads, head_dim) = key.dims3()?;
+        let dims = [s_k, heads, head_dim];
+        let form = if key.device().is_cpu() {
+            let (key, value) = (wide(key)?, wide(value)?);
+            let heads = with_values(&key, |keys| {
+                with_values(&value, |values| {
+                    let rows = |values, x: &Tensor| Queries {
+                        values,
+                        stride: [x.stride()[0], x.stride()[1]],
+                    };
+                    let (keys, values) = (rows(keys, &key), rows(values, &value));
+                    Ok(pack_heads(Isa::current(), keys, values, dims, form(compute)?))
+                })
+            })?;
+            Form::Packed(Arc::new(heads))
+        } else {
+            let place = |x: &Tensor| -> Result<Tensor> {
+                Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(compute)?)
+            };
+            Form::Plain { key: place(key)?, value: place(value)? }
         };
-        Ok(Self { key: pack(key)?, value: pack(value)?, last_log_count: 0.0 })
+        Ok(Self { form, dims, dtype: compute, last_log_count: 0.0 })
     }
 
     /// Says that the last key and value stand for `count` equal ones: padding that is attended to.
@@ -40,6 +80,21 @@ impl KeyValue {
     pub fn with_last_repeated(mut self, count: usize) -> Self {
         self.last_log_count = (count.max(1) as f32).ln();
         self
+    }
+
+    /// Keys and values `(heads, s_k, head_dim)` in the dtype of the products; copied out of the packed form.
+    fn tensors(&self) -> Result<(Tensor, Tensor)> {
+        match &self.form {
+            Form::Plain { key, value } => Ok((key.clone(), value.clone())),
+            Form::Packed(packed) => {
+                let [s_k, heads, head_dim] = self.dims;
+                let (keys, values) = packed.unpack(s_k, head_dim);
+                let keys = Tensor::from_vec(keys, (heads, s_k, head_dim), &Device::Cpu)?;
+                let values = Tensor::from_vec(values, (heads, head_dim, s_k), &Device::Cpu)?;
+                let values = values.transpose(1, 2)?.contiguous()?;
+                Ok((keys.to_dtype(self.dtype)?, values.to_dtype(self.dtype)?))
+            }
+        }
     }
 }
 
@@ -56,19 +111,72 @@ pub fn attention(
     scale: f64,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
-    let (heads, _, head_dim) = key_value.key.dims3()?;
-    match query.dims() {
-        [_, h, d] if *h == heads && *d == head_dim => {}
-        other => {
+    let [s_k, heads, head_dim] = key_value.dims;
+    let s_q = match *query.dims() {
+        [s_q, h, d] if h == heads && d == head_dim => s_q,
+        _ => {
             return Err(Error::Shape {
                 op: "attention",
                 what: "query",
-                found: other.to_vec(),
+                found: query.dims().to_vec(),
                 expected: "(s_q, heads, head_dim)",
             });
         }
+    };
+    if let Some(bias) = bias.filter(|bias| *bias.dims() != [heads, s_q, s_k]) {
+        return Err(Error::Shape {
+            op: "attention",
+            what: "bias",
+            found: bias.dims().to_vec(),
+            expected: "(heads, s_q, s_k)",
+        });
     }
-    reference(query, key_value, scale, bias)
+    let slow = || {
+        let (key, value) = key_value.tensors()?;
+        reference(query, (&key, &value), key_value.last_log_count, scale, bias)
+    };
+    let y = match &key_value.form {
+        Form::Packed(packed) if query.device().is_cpu() && !query.track_op() => {
+            flash(query, key_value, packed, scale as f32, bias)?
+        }
+        _ => return slow(),
+    };
+    compare::drift("attention", key_value.dtype, &y, slow)?;
+    Ok(y)
+}
+
+fn flash(
+    query: &Tensor,
+    key_value: &KeyValue,
+    packed: &Heads,
+    scale: f32,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    let q = wide(query)?;
+    let bias = bias.map(wide).transpose()?;
+    let run = |bias: Option<Bias<'_>>| {
+        with_values(&q, |values| {
+            let queries = Queries { values, stride: [q.stride()[0], q.stride()[1]] };
+            let [s_k, heads, head_dim] = key_value.dims;
+            let dims = [q.dims()[0], s_k, heads, head_dim];
+            #[expect(unsafe_code, reason = "outputs written by several threads")]
+            // SAFETY: `attend` writes every output.
+            unsafe {
+                build(q.dims(), |out| {
+                    let raise = key_value.last_log_count;
+                    attend(Isa::current(), packed, queries, dims, scale, raise, bias, out);
+                    Ok(())
+                })
+            }
+        })
+    };
+    let y = match &bias {
+        Some(bias) => with_values(bias, |values| {
+            run(Some(Bias { values, stride: [bias.stride()[0], bias.stride()[1]] }))
+        })?,
+        None => run(None)?,
+    };
+    Ok(y.to_dtype(query.dtype())?)
 }
 
 /// Query rows taken at once, so that no full score matrix is held.
@@ -76,11 +184,11 @@ const QUERY_CHUNK: usize = 256;
 
 fn reference(
     query: &Tensor,
-    key_value: &KeyValue,
+    (key, value): (&Tensor, &Tensor),
+    last_log_count: f32,
     scale: f64,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
-    let KeyValue { key, value, last_log_count } = key_value;
     let compute = key.dtype();
     let wide = |x: &Tensor| -> Result<Tensor> {
         let x = x.to_dtype(compute)?;
@@ -90,7 +198,7 @@ fn reference(
     let values = wide(value)?;
     let s_k = key.dims()[1];
     let mut raise = vec![0f32; s_k];
-    raise[s_k - 1] = *last_log_count;
+    raise[s_k - 1] = last_log_count;
     let raise = Tensor::from_vec(raise, (1, 1, s_k), query.device())?;
     let s_q = query.dims()[0];
     let mut rows = Vec::new();
@@ -107,4 +215,70 @@ fn reference(
         rows.push(out.to_dtype(query.dtype())?.transpose(0, 1)?);
     }
     Ok(Tensor::cat(&rows, 0)?.contiguous()?)
+}
+
+/// Lengths, head sizes, biases, views and dtypes that tests hold against the reference and benches time.
+pub fn cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for dtype in [DType::F32, DType::BF16, DType::F16] {
+        for (what, s_q, s_k, heads, head_dim, bias, repeated) in [
+            ("one of each", 1, 1, 1, 16, false, 1),
+            ("odd lengths", 7, 35, 3, 24, false, 1),
+            ("a bias", 19, 33, 4, 64, true, 1),
+            ("several blocks of keys", 130, 601, 2, 128, false, 1),
+            ("padding that counts", 50, 21, 2, 32, false, 491),
+            ("padding and a bias over two blocks", 25, 300, 1, 40, true, 3),
+            ("one wide head", 100, 100, 1, 384, false, 1),
+        ] {
+            cases.push(case(dtype, what, [s_q, s_k, heads, head_dim], bias, repeated)?);
+        }
+    }
+    Ok(cases)
+}
+
+/// Attention of a transformer over a clip and over its text, for benches.
+pub fn timed_cases() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for dtype in [DType::F32, DType::BF16] {
+        cases.push(case(dtype, "1024 tokens", [1024, 1024, 12, 128], false, 1)?);
+        cases.push(case(dtype, "8190 tokens", [8190, 8190, 4, 128], false, 1)?);
+        cases.push(case(dtype, "512 words", [1024, 512, 12, 128], false, 1)?);
+        cases.push(case(dtype, "with a bias", [512, 512, 64, 64], true, 1)?);
+    }
+    Ok(cases)
+}
+
+fn case(
+    dtype: DType,
+    what: &'static str,
+    [s_q, s_k, heads, head_dim]: [usize; 4],
+    bias: bool,
+    repeated: usize,
+) -> Result<Case> {
+    // Views of one projection, as models make them.
+    let width = heads * head_dim;
+    let fused = cases::values(&[s_k, 2 * width], 1)?;
+    let part = |i: usize| -> Result<Tensor> {
+        Ok(fused.narrow(1, i * width, width)?.reshape((s_k, heads, head_dim))?)
+    };
+    let query = (cases::values(&[s_q, heads, head_dim], 2)? * 3.0)?;
+    let (key, value) = (part(0)?, part(1)?);
+    let bias = if bias { Some((cases::values(&[heads, s_q, s_k], 3)? * 8.0)?) } else { None };
+    let scale = 1.0 / (head_dim as f64).sqrt();
+    let packed = KeyValue::new(&key, &value, dtype)?.with_last_repeated(repeated);
+    let raise = packed.last_log_count;
+    let plain =
+        |x: &Tensor| -> Result<Tensor> { Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(dtype)?) };
+    let (key, value) = (plain(&key)?, plain(&value)?);
+    let (query2, bias2) = (query.clone(), bias.clone());
+    Ok(Case {
+        op: "attention",
+        what,
+        dtype,
+        flops: 4.0 * (s_q * s_k * heads * head_dim) as f64,
+        fast: Box::new(move || attention(&query, &packed, scale, bias.as_ref())),
+        reference: Box::new(move || {
+            reference(&query2, (&key, &value), raise, scale, bias2.as_ref())
+        }),
+    })
 }
