@@ -146,6 +146,21 @@ impl Linear {
         })
     }
 
+    /// What `down` makes of this layer's activated output, which is not held whole where nothing changes the layers.
+    ///
+    /// # Shapes
+    /// `x: (tokens, k)`, result `(tokens, down.n())`.
+    ///
+    /// # Errors
+    /// An input of another width.
+    pub fn feed_forward(&self, x: &Tensor, activation: Activation, down: &Self) -> Result<Tensor> {
+        if !self.deltas.is_empty() || !down.deltas.is_empty() {
+            return down.forward(&self.forward_activated(x, activation)?);
+        }
+        let up = (&self.matrix, self.bias.as_ref());
+        Ok(matmul::feed_forward(x, up, activation, (&down.matrix, down.bias.as_ref()))?)
+    }
+
     /// The layer's output.
     ///
     /// # Errors

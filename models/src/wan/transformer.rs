@@ -329,8 +329,8 @@ impl Block {
         let x = (x + attended)?;
 
         let normed = norm_modulate(&x, &ffn_scale, &ffn_shift, rows, self.eps)?;
-        let inner = self.ffn_in.forward_activated(&normed, Activation::GeluTanh)?; // (tokens, ffn_dim)
-        let fed = self.ffn_out.forward(&inner)?;
+        // (tokens, dim) -> (tokens, ffn_dim) -> (tokens, dim)
+        let fed = self.ffn_in.feed_forward(&normed, Activation::GeluTanh, &self.ffn_out)?;
         Ok(gate_residual(&x, &fed, &ffn_gate, rows)?)
     }
 
