@@ -59,20 +59,22 @@ pub fn libav_licence() -> Option<String> {
 
 /// Refuses an output whose encoder libav does not have.
 pub(super) fn check_encoder(output: Output, path: &Path) -> Result<()> {
-    let encoder = match output {
-        Output::Mp4 => "libx264",
-        Output::Mkv => "ffv1",
-        Output::Png | Output::Folder => return Ok(()),
-    };
+    match output {
+        Output::Mp4 => require("libx264", path),
+        Output::Mkv => require("ffv1", path),
+        Output::Png | Output::Folder => Ok(()),
+    }
+}
+
+fn require(encoder: &'static str, path: &Path) -> Result<()> {
     if encoder::find_by_name(encoder).is_some() {
         return Ok(());
     }
-    let available: Vec<_> =
-        encoders().into_iter().filter_map(|(name, there)| there.then_some(name)).collect();
+    let available = encoders().into_iter().filter_map(|(name, there)| there.then_some(name));
     Err(MediaError::EncoderMissing {
         path: path.to_owned(),
         encoder,
-        available: available.join(", "),
+        available: available.collect::<Vec<_>>().join(", "),
     })
 }
 
@@ -528,6 +530,22 @@ fn encode_error(step: &'static str) -> impl Fn(ffmpeg_next::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Hint, Kind};
+
+    #[test]
+    fn a_missing_encoder_is_named_with_those_there_are() {
+        let error = require("libnone", Path::new("a.mp4")).expect_err("because there is no such");
+        let text = error.to_string();
+        assert!(text.starts_with("write a.mp4: libav has no encoder libnone; it has "), "{text}");
+        assert!(text.contains("ffv1"), "{text}");
+        assert_eq!(error.kind(), Kind::Resources);
+    }
+
+    #[test]
+    fn the_parts_and_the_licence_have_names() {
+        assert!(libav_version().is_some_and(|version| version.starts_with("libavcodec ")));
+        assert!(libav_licence().is_some_and(|licence| licence.contains("GPL")));
+    }
 
     #[test]
     #[cfg(target_os = "linux")]
