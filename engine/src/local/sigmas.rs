@@ -11,6 +11,7 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use kinora_models::faults::{self, Fault};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
@@ -180,18 +181,19 @@ impl Schedule {
     /// Computes the table for a number of steps.
     #[must_use]
     pub fn new(config: &SchedulerConfig, num_inference_steps: usize) -> Self {
+        let shift = if faults::is(Fault::ShiftIgnored) { 1.0 } else { config.flow_shift };
         match config.solver {
-            Solver::UniPc => Self::unipc(config, num_inference_steps),
-            Solver::Euler => Self::euler(config, num_inference_steps),
+            Solver::UniPc => Self::unipc(shift, config.num_train_timesteps, num_inference_steps),
+            Solver::Euler => Self::euler(shift, config.num_train_timesteps, num_inference_steps),
         }
     }
 
-    fn unipc(config: &SchedulerConfig, num_inference_steps: usize) -> Self {
-        let train = config.num_train_timesteps as f64;
+    fn unipc(flow_shift: f64, num_train_timesteps: usize, num_inference_steps: usize) -> Self {
+        let train = num_train_timesteps as f64;
         let mut sigmas = linspace(1.0, 1.0 / train, num_inference_steps + 1);
         sigmas.truncate(num_inference_steps);
         for sigma in &mut sigmas {
-            *sigma = shifted(*sigma, config.flow_shift);
+            *sigma = shifted(*sigma, flow_shift);
         }
         if let Some(first) = sigmas.first_mut().filter(|first| (**first - 1.0).abs() < FROM_ONE) {
             *first -= FROM_ONE;
@@ -203,18 +205,18 @@ impl Schedule {
         }
     }
 
-    fn euler(config: &SchedulerConfig, num_inference_steps: usize) -> Self {
-        let train = config.num_train_timesteps as f64;
+    fn euler(flow_shift: f64, num_train_timesteps: usize, num_inference_steps: usize) -> Self {
+        let train = num_train_timesteps as f64;
         // The ends of the range are those of the training schedule: f32, already shifted.
-        let shift = config.flow_shift as f32;
-        let slope = (config.flow_shift - 1.0) as f32;
+        let shift = flow_shift as f32;
+        let slope = (flow_shift - 1.0) as f32;
         let end = |timestep: f32| {
             let sigma = timestep / train as f32;
             f64::from(shift * sigma / (1.0 + slope * sigma))
         };
         let timesteps = linspace(end(train as f32) * train, end(1.0) * train, num_inference_steps);
         let shifted: Vec<f64> =
-            timesteps.iter().map(|timestep| shifted(timestep / train, config.flow_shift)).collect();
+            timesteps.iter().map(|timestep| shifted(timestep / train, flow_shift)).collect();
         let sigmas = ending_in_zero(&shifted);
         Self {
             timesteps: sigmas[..num_inference_steps]
