@@ -167,7 +167,7 @@ pub enum Error {
     Media(crate::media::MediaError),
     /// Part of the local runtime failed.
     #[error(transparent)]
-    Local(#[from] crate::local::LocalError),
+    Local(Box<crate::local::LocalError>),
     /// The door to the network stayed shut, or what was behind it failed.
     #[error(transparent)]
     Egress(#[from] crate::egress::Error),

@@ -32,7 +32,7 @@ macro_rules! through_local {
     ($($source:ty),*) => {$(
         impl From<$source> for crate::Error {
             fn from(source: $source) -> Self {
-                Self::Local(source.into())
+                Self::Local(Box::new(source.into()))
             }
         }
     )*};

@@ -23,7 +23,7 @@ pub(super) struct Encoder {
 #[derive(Debug)]
 enum Stage {
     Block(Box<ResidualBlock>),
-    Down(Downsample),
+    Down(Box<Downsample>),
 }
 
 /// Halves height and width, and time where it has a convolution for it.
@@ -49,7 +49,7 @@ impl Encoder {
                 stages.push(Stage::Block(Box::new(ResidualBlock::load(&next())?)));
             }
             if let Some(&halves_time) = config.temporal_downsample.get(level) {
-                stages.push(Stage::Down(Downsample::load(&next(), halves_time)?));
+                stages.push(Stage::Down(Box::new(Downsample::load(&next(), halves_time)?)));
                 is_fine &= !halves_time;
             }
         }
