@@ -76,6 +76,8 @@ pub(crate) struct Job<'a> {
     pub rows: usize,
     /// Panel words of a segment; the last segment has what is left.
     pub segment: usize,
+    /// Segments at the start that are zero in every row, and are not multiplied.
+    pub skip: usize,
     /// First output.
     pub out: Raw<f32>,
     /// Outputs between rows.
@@ -175,7 +177,7 @@ unsafe fn multiply_panel(
         scratch.edge.resize(count * width, 0.0);
         (scratch.edge.as_mut_ptr(), width)
     };
-    let mut segment = 0;
+    let mut segment = job.skip;
     while segment < segments {
         let mut group = together.min(segments - segment);
         let mut length = job.segment;
@@ -202,7 +204,7 @@ unsafe fn multiply_panel(
                 // SAFETY: within the block's outputs.
                 out: unsafe { out.add(r * out_stride) },
                 out_stride,
-                accumulate: segment > 0,
+                accumulate: segment > job.skip,
             };
             // SAFETY: the caller vouches for the rows; `lines` are as many as the operands say.
             unsafe { multiply(job.isa, product, panel.vectors, ROWS.min(count - r), &operands) };

@@ -25,6 +25,11 @@ impl Frames {
         Self { bases: Vec::new(), size, words, zero: vec![0; words] }
     }
 
+    /// The number of frames before the first that is not zero.
+    pub(crate) fn leading_zeros(&self) -> usize {
+        self.bases.iter().take_while(|base| base.get().is_null()).count()
+    }
+
     /// Appends frames of zeros.
     pub(crate) fn zeros(&mut self, count: usize) {
         self.bases.extend((0..count).map(|_| Raw(std::ptr::null_mut())));
@@ -81,6 +86,8 @@ pub(crate) struct Taps<'a> {
     pub frames: &'a Frames,
     /// How the kernel moves.
     pub window: &'a Window,
+    /// Output frames that are left out at the start.
+    pub from: usize,
 }
 
 impl Taps<'_> {
@@ -90,7 +97,7 @@ impl Taps<'_> {
         let (frames, window) = (self.frames, self.window);
         let [_, rows, columns] = window.out;
         let [mut t, mut y, mut x] =
-            [first / (rows * columns), first / columns % rows, first % columns];
+            [self.from + first / (rows * columns), first / columns % rows, first % columns];
         let zero = frames.zero.as_ptr();
         for row in 0..count {
             let mut tap = 0;

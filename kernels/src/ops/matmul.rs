@@ -352,7 +352,17 @@ fn packed(
             };
             build(&shape, |out| {
                 let bias = bias.as_deref();
-                let job = Job { isa, panels, rows, segment, out, out_stride: n, bias, activation };
+                let job = Job {
+                    isa,
+                    panels,
+                    rows,
+                    segment,
+                    skip: 0,
+                    out,
+                    out_stride: n,
+                    bias,
+                    activation,
+                };
                 run(&job, &pointers);
                 Ok(())
             })
