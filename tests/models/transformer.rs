@@ -97,12 +97,12 @@ fn every_module_computes_what_diffusers_computes() {
 
 #[test]
 fn narrow_products_err_no_more_than_those_of_diffusers() {
-    for case in CASES {
+    for (case, compute) in CASES.into_iter().flat_map(|c| [(c, DType::BF16), (c, DType::F16)]) {
         let golden = Golden::open(case);
-        let ours = forward(&load(&golden, DType::BF16), &golden, &mut ());
+        let ours = forward(&load(&golden, compute), &golden, &mut ());
         let error = relative_l2(&ours, &golden.tensor("out"));
         let theirs = golden.error_bf16.expect("the golden says how far diffusers is off");
-        assert!(error > 1e-5 && error <= 1.2 * theirs, "{case}: {error:e}, theirs {theirs:e}");
+        assert!(error > 1e-6 && error <= 1.2 * theirs, "{case}: {error:e}, theirs {theirs:e}");
     }
 }
 
@@ -186,6 +186,22 @@ fn inputs_that_do_not_fit_are_refused() {
     assert!(matches!(refused, Err(Error::Input { what: "timesteps", .. })));
     let narrow = PromptEmbeds { embeds: ramp(5), ..prompt(&golden) };
     assert!(matches!(model.prepare(&narrow, &mut ()), Err(Error::Input { .. })));
+}
+
+#[test]
+fn image_features_are_refused_by_field_before_a_weight_is_read() {
+    let golden = Golden::open(CASES[0]);
+    let weights = golden.weights(&config(&golden).expected());
+    let placement = Placement { device: Device::Cpu, compute: DType::F32 };
+    let cases = [
+        ("image_dim", Config { image_dim: Some(1280), ..config(&golden) }),
+        ("added_kv_proj_dim", Config { added_kv_proj_dim: Some(56), ..config(&golden) }),
+    ];
+    for (field, config) in cases {
+        let refused = Transformer::load(config, &weights, &placement);
+        let message = refused.map_err(|error| error.to_string()).err().unwrap_or_default();
+        assert!(message.contains(&format!("{field}: expected nothing")), "{message}");
+    }
 }
 
 /// Published configurations: name, width, heads, blocks, feed-forward, channels in and out, image features.
