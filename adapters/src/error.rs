@@ -65,7 +65,7 @@ pub enum Error {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: kinora_models::Error,
+        source: Box<kinora_models::Error>,
     },
 }
 

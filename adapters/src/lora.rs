@@ -74,7 +74,7 @@ pub fn attach(
     if !scale.is_finite() {
         return Err(Error::Scale { file: file.to_owned(), scale });
     }
-    let model = |source| Error::Model { file: file.to_owned(), source };
+    let model = |source| Error::Model { file: file.to_owned(), source: Box::new(source) };
     let weights = Source::open(file).map_err(|e| model(e.into()))?.unplanned();
     let modules = modules(&weights, original, file)?;
     let mut deltas = Vec::with_capacity(modules.len());
@@ -149,7 +149,7 @@ fn named<'k>(
 
 /// Reads one change. `alpha / rank` goes into the up matrix, rounded as a file in which it is folded has it.
 fn delta(weights: &Weights, keys: &Keys, file: &Path, scale: f64) -> Result<Delta> {
-    let model = |source| Error::Model { file: file.to_owned(), source };
+    let model = |source| Error::Model { file: file.to_owned(), source: Box::new(source) };
     let half = |found: &Option<String>, missing: &str| Error::Half {
         file: file.to_owned(),
         found: found.clone().or_else(|| keys.alpha.clone()).unwrap_or_default(),

@@ -37,6 +37,17 @@ pub enum Error {
     /// A context that another model prepared.
     #[error("the context was prepared by another kind of model")]
     ForeignContext,
+    /// A configuration file that is wrong.
+    #[error("{}: {source}", file.display())]
+    InFile {
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// A key map is wrong.
+    #[error(transparent)]
+    KeyMap(#[from] crate::weights::KeyMapFault),
     /// A change names a module the model does not have.
     #[error("the model has no module {module}")]
     NoSuchModule {
@@ -76,3 +87,11 @@ pub enum Error {
 
 /// The result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The same error, naming the file it was found in.
+    #[must_use]
+    pub fn in_file(self, file: &std::path::Path) -> Self {
+        Self::InFile { file: file.to_owned(), source: Box::new(self) }
+    }
+}

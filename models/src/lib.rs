@@ -20,7 +20,7 @@ pub use kinora_cards as cards;
 use std::path::Path;
 
 /// Every family, one line each.
-pub const FAMILIES: &[family::Family] = &[];
+pub const FAMILIES: &[family::Family] = &[wan::FAMILY];
 
 /// Opens the checkpoint in a folder with the family it names: reads configurations and accounts for every tensor.
 ///

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kinora_cards::Card;
 
-use super::{LocalOptions, Survey};
+use super::{Inspection, LocalOptions, Survey};
 use crate::generator::{Capabilities, Estimate, Generated, Generator};
 use crate::observe::Observer;
 use crate::request::Request;
@@ -46,6 +46,22 @@ impl Hint for LocalError {
     fn kind(&self) -> Kind {
         match *self {}
     }
+}
+
+/// Says that this build reads no checkpoints.
+///
+/// # Errors
+/// Always [`Error::NotBuilt`].
+pub fn inspect(_: &Path) -> Result<Inspection> {
+    Err(Error::NotBuilt { what: "reading checkpoints", feature: "local" })
+}
+
+/// Says that this build writes no checkpoints.
+///
+/// # Errors
+/// Always [`Error::NotBuilt`].
+pub fn write_demo_model(_: &Path) -> Result<()> {
+    Err(Error::NotBuilt { what: "writing checkpoints", feature: "local" })
 }
 
 /// Looks at what this machine has.

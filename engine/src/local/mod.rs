@@ -6,6 +6,8 @@ mod survey;
 #[cfg(feature = "local")]
 mod decode;
 #[cfg(feature = "local")]
+mod demo;
+#[cfg(feature = "local")]
 mod denoise;
 #[cfg(not(feature = "local"))]
 mod disabled;
@@ -15,6 +17,8 @@ mod enabled;
 mod error;
 #[cfg(feature = "local")]
 pub mod guidance;
+#[cfg(feature = "local")]
+mod inspect;
 #[cfg(feature = "local")]
 mod latents;
 #[cfg(feature = "local")]
@@ -28,11 +32,15 @@ pub mod sigmas;
 #[cfg(feature = "local")]
 mod trace;
 
+#[cfg(feature = "local")]
+pub use demo::write_demo_model;
 #[cfg(not(feature = "local"))]
-pub use disabled::{LocalError, LocalGenerator, survey};
+pub use disabled::{LocalError, LocalGenerator, inspect, survey, write_demo_model};
 #[cfg(feature = "local")]
 pub use enabled::{LocalGenerator, survey};
 #[cfg(feature = "local")]
 pub use error::LocalError;
+#[cfg(feature = "local")]
+pub use inspect::inspect;
 pub use options::{DeviceChoice, LocalOptions, Precision, VaeTile};
-pub use survey::Survey;
+pub use survey::{Inspected, Inspection, Survey};

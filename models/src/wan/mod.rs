@@ -13,8 +13,11 @@
 
 mod condition;
 mod config;
+mod model;
+mod text;
 mod transformer;
 pub mod vae;
 
 pub use config::Config;
+pub use model::FAMILY;
 pub use transformer::Transformer;

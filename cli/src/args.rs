@@ -1,0 +1,183 @@
+//! The command line. Doc comments are its help text.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Local-first runtime for open-weight video diffusion models.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a clip from a prompt.
+    Generate(Box<Generate>),
+    /// Make a clip again from the manifest that travels with it.
+    Replay(Replay),
+    /// List, show, fetch and check models.
+    #[command(subcommand)]
+    Models(Models),
+    /// Show devices, memory, instruction sets and encoders.
+    Doctor,
+    /// Make a clip with a tiny model of random weights, to see that everything works.
+    Demo(Demo),
+    /// Print shell completions.
+    Completions {
+        /// Shell to print them for.
+        shell: Shell,
+    },
+}
+
+/// How this machine is to be used.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Machine {
+    /// Device: auto, cpu, cuda, cuda:N or metal.
+    #[arg(long, default_value = "auto", help_heading = "Machine")]
+    pub(crate) device: String,
+    /// Precision of matrix products in text encoder and denoiser: f32, bf16 or f16.
+    #[arg(long, default_value = "bf16", help_heading = "Machine")]
+    pub(crate) dtype: String,
+    /// Precision of matrix products in the VAE: f32, bf16 or f16.
+    #[arg(long, default_value = "f32", help_heading = "Machine")]
+    pub(crate) vae_dtype: String,
+    /// Decode in tiles of so many pixels a side: auto, off or N.
+    #[arg(long, default_value = "auto", help_heading = "Machine")]
+    pub(crate) vae_tile: String,
+    /// Threads [default: all]. Results do not depend on it.
+    #[arg(long, value_name = "N", help_heading = "Machine")]
+    pub(crate) threads: Option<usize>,
+    /// Memory to stay within, such as 8GB [default: what is free].
+    #[arg(long, value_name = "SIZE", help_heading = "Machine")]
+    pub(crate) memory: Option<String>,
+}
+
+/// Make a clip from a prompt.
+#[derive(Debug, Group)]
+pub(crate) struct Generate {
+    /// What the picture should be.
+    pub(crate) prompt: String,
+    /// Model: a card's name, a repository that was pulled, or a folder.
+    #[arg(short, long, value_name = "CARD|PATH")]
+    pub(crate) model: String,
+    /// File to write: .mp4 (H.264), .mkv (lossless FFV1), .png, or a folder of PNGs.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Width and height in pixels, such as 832x480.
+    #[arg(long, value_name = "WxH")]
+    pub(crate) size: Option<String>,
+    /// Number of frames.
+    #[arg(long, value_name = "N")]
+    pub(crate) frames: Option<u32>,
+    /// Frames per second: a number, a fraction such as 24000/1001, or 23.976.
+    #[arg(long, value_name = "N")]
+    pub(crate) fps: Option<String>,
+    /// Denoising steps.
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u32>,
+    /// Strength of classifier-free guidance; 1 turns it off.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) guidance: Option<f64>,
+    /// Shift of the noise schedule.
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) flow_shift: Option<f64>,
+    /// Sampler: unipc or euler.
+    #[arg(long)]
+    pub(crate) sampler: Option<String>,
+    /// Seed of the noise; the same noise as torch.randn of this seed.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// What the picture should not be. Not given: the model's own. Empty: nothing.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) negative: Option<String>,
+    /// Picture to begin with, where the model takes one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image: Option<PathBuf>,
+    /// LoRA file and its strength; may be given more than once.
+    #[arg(long = "lora", value_name = "FILE[:SCALE]")]
+    pub(crate) loras: Vec<String>,
+    /// How to use this machine.
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Begin from latents in a safetensors file (`latents` or `noise`) instead of the seed.
+    #[arg(long, value_name = "FILE", help_heading = "Tensors")]
+    pub(crate) init_latents: Option<PathBuf>,
+    /// Write the final latents to a safetensors file.
+    #[arg(long, value_name = "FILE", help_heading = "Tensors")]
+    pub(crate) save_latents: Option<PathBuf>,
+    /// Write every intermediate tensor to a safetensors file, under the reference's names.
+    #[arg(long, value_name = "FILE", help_heading = "Tensors")]
+    pub(crate) trace: Option<PathBuf>,
+    /// Put the output of every block of the first step into the trace.
+    #[arg(long, requires = "trace", help_heading = "Tensors")]
+    pub(crate) trace_blocks: bool,
+    /// Print events as JSON lines on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Make a clip again from the manifest that travels with it.
+#[derive(Debug, Group)]
+pub(crate) struct Replay {
+    /// The clip.
+    pub(crate) file: PathBuf,
+    /// Compare latents and frames with the original bit for bit; write nothing.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// File to write [default: beside the original, with `.replay` in its name].
+    #[arg(short, long, value_name = "FILE", conflicts_with = "verify")]
+    pub(crate) output: Option<PathBuf>,
+    /// Model to use instead of the one in the manifest.
+    #[arg(short, long, value_name = "CARD|PATH")]
+    pub(crate) model: Option<String>,
+    /// Threads [default: all]. Results do not depend on it.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Print events as JSON lines on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List, show, fetch and check models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Models {
+    /// List the cards and what of them is on this machine.
+    List,
+    /// Show a card: defaults, limits, licence, source.
+    Show {
+        /// Card.
+        card: String,
+    },
+    /// Fetch a model from its hub into the shared cache; the command is the consent to connect.
+    Pull {
+        /// Card.
+        card: String,
+        /// Layout to fetch: diffusers or original.
+        #[arg(long, default_value = "diffusers")]
+        layout: String,
+    },
+    /// Show what a checkpoint folder or a safetensors or .pth file holds; reads no weight.
+    Inspect {
+        /// Folder or file.
+        path: PathBuf,
+    },
+    /// Account for every tensor of a checkpoint and read every weight once.
+    Verify {
+        /// Folder.
+        path: PathBuf,
+    },
+}
+
+/// Make a clip with a tiny model of random weights.
+#[derive(Debug, Group)]
+pub(crate) struct Demo {
+    /// File to write.
+    #[arg(short, long, value_name = "FILE", default_value = "kinora-demo.mp4")]
+    pub(crate) output: PathBuf,
+}

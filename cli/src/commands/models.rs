@@ -1,0 +1,190 @@
+//! `kinora models`: cards, and the checkpoints on this machine.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
+
+use kinora_engine::cards::{self, Card, Layout};
+use kinora_engine::egress::Egress;
+use kinora_engine::local::{self, LocalGenerator, LocalOptions};
+use kinora_engine::store::{PullEvent, PullOptions};
+use kinora_engine::{Error, Kind};
+
+use crate::args::Models;
+use crate::errors::Failure;
+use crate::settings;
+use crate::ui;
+
+/// Runs one of the verbs.
+pub(crate) fn run(verb: &Models) -> Result<ExitCode, Failure> {
+    match verb {
+        Models::List => list(),
+        Models::Show { card } => show(card),
+        Models::Pull { card, layout } => pull(card, layout),
+        Models::Inspect { path } => inspect(path),
+        Models::Verify { path } => verify(path),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list() -> Result<(), Failure> {
+    let store = settings::store()?;
+    for card in cards::cards() {
+        let place = match store.find(&card.name) {
+            Ok(found) => found.path.display().to_string(),
+            Err(_) => format!("not here (kinora models pull {})", card.name),
+        };
+        ui::print(&format!("{:<20} {:<28} {place}", card.name, card.title));
+    }
+    for found in store.list().into_iter().filter(|found| found.card.is_none()) {
+        ui::print(&format!("{:<20} {:<28} {}", "-", "no card", found.path.display()));
+    }
+    Ok(())
+}
+
+fn card(name: &str) -> Result<&'static Card, Failure> {
+    cards::find(name).ok_or_else(|| {
+        let known: Vec<&str> = cards::cards().iter().map(|card| card.name.as_str()).collect();
+        Failure::new(Kind::Usage, format!("no card is called {name:?}"))
+            .hint(format!("cards: {}", known.join(", ")))
+    })
+}
+
+fn show(name: &str) -> Result<(), Failure> {
+    let card = card(name)?;
+    let line = |name: &str, value: &str| ui::print(&format!("{name:<18} {value}"));
+    line("name", &card.name);
+    line("title", &card.title);
+    line("family", &card.family);
+    let tasks: Vec<String> = card.tasks.iter().map(ToString::to_string).collect();
+    line("tasks", &tasks.join(", "));
+    let defaults = &card.defaults;
+    line("size", &format!("{}x{}", defaults.width, defaults.height));
+    line("frames", &format!("{} at {} a second", defaults.num_frames.0, defaults.fps));
+    line("frame counts", &card.limits.frames.to_string());
+    line("size grid", &format!("multiples of {}", card.limits.multiple_of));
+    line("steps", &defaults.num_inference_steps.to_string());
+    line("guidance", &defaults.guidance_scale.to_string());
+    line("flow shift", &defaults.flow_shift.to_string());
+    line("sampler", &defaults.sampler.to_string());
+    line("negative prompt", &defaults.negative_prompt);
+    line("licence", &format!("{} {}", card.licence.spdx, card.licence.url));
+    for source in &card.sources {
+        line(
+            &format!("{} layout", source.layout),
+            &format!("{} at {}", source.repo, source.revision),
+        );
+    }
+    Ok(())
+}
+
+fn pull(name: &str, layout: &str) -> Result<(), Failure> {
+    let card = card(name)?;
+    let known = "diffusers, original";
+    let unknown = || Error::Unknown { what: "layout", found: layout.to_owned(), known };
+    let wanted = match layout {
+        "diffusers" => Layout::Diffusers,
+        "original" => Layout::Original,
+        _ => return Err(unknown().into()),
+    };
+    let source = card.source(wanted).ok_or_else(unknown)?;
+    let store = settings::store()?;
+    let mut door = Egress::new(store.config().is_offline);
+    door.allow(store.consent(source));
+    ui::stop_on_interrupt();
+    let mut bar = PullBar::default();
+    let pulled = store.pull(&door, source, &PullOptions::default(), &mut |event| {
+        bar.show(event);
+        if ui::is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish();
+    let pulled = pulled?;
+    ui::tell(&format!("{:.2} GB received", pulled.received_bytes as f64 / 1e9));
+    ui::print(&pulled.folder.display().to_string());
+    Ok(())
+}
+
+/// Shows how far a pull is.
+#[derive(Default)]
+struct PullBar {
+    bar: Option<indicatif::ProgressBar>,
+    waiting: bool,
+}
+
+impl PullBar {
+    fn show(&mut self, event: &PullEvent<'_>) {
+        let was_waiting =
+            std::mem::replace(&mut self.waiting, matches!(event, PullEvent::Waiting { .. }));
+        match event {
+            PullEvent::Listed { commit, files } => {
+                ui::tell(&format!("{files} files of commit {commit}"));
+            }
+            PullEvent::Planned { total_bytes, missing_bytes } => {
+                let bar = ui::bytes_bar(*total_bytes);
+                bar.set_position(total_bytes - missing_bytes);
+                self.bar = Some(bar);
+            }
+            PullEvent::Received { file, new_bytes, .. } => {
+                if let Some(bar) = &self.bar {
+                    bar.set_message((*file).to_owned());
+                    bar.inc(*new_bytes);
+                }
+            }
+            PullEvent::Locked { file } => {
+                ui::tell(&format!("another pull has {file}; waiting for it"));
+            }
+            PullEvent::Waiting { error, wait } if !was_waiting => {
+                ui::tell(&format!("{error}; trying again in {} s", wait.as_secs()));
+            }
+            _ => {}
+        }
+    }
+
+    fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn inspect(path: &Path) -> Result<(), Failure> {
+    let inspection = local::inspect(path)?;
+    ui::print(&inspection.kind);
+    for part in &inspection.parts {
+        let dtypes: Vec<String> = part.dtypes.iter().map(|(d, n)| format!("{n} {d}")).collect();
+        ui::print(&format!(
+            "{:<13} {} tensors ({}), {:.3} billion values, {:.2} GB",
+            part.name,
+            part.tensors.len(),
+            dtypes.join(", "),
+            part.values as f64 / 1e9,
+            part.bytes as f64 / 1e9
+        ));
+        for file in &part.files {
+            ui::print(&format!("  {}", file.display()));
+        }
+    }
+    if path.is_file() {
+        for (name, dtype, shape) in inspection.parts.iter().flat_map(|part| &part.tensors) {
+            let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
+            ui::print(&format!("{name} {dtype} {}", shape.join("x")));
+        }
+    }
+    Ok(())
+}
+
+fn verify(path: &Path) -> Result<(), Failure> {
+    let name = path.display().to_string();
+    let generator = LocalGenerator::open(path, &name, None, LocalOptions::default())?;
+    let mut bytes = 0;
+    let mut before = 0;
+    generator.verify(&mut |_, read| {
+        bytes += read.checked_sub(before).unwrap_or(read);
+        before = read;
+    })?;
+    ui::print(&format!(
+        "every tensor is accounted for and finite: {:.2} GB read",
+        bytes as f64 / 1e9
+    ));
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `kinora replay`: a file becomes its recipe, and the recipe a file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use kinora_engine::generator::Generator;
+use kinora_engine::local::{LocalGenerator, LocalOptions, VaeTile};
+use kinora_engine::{Kind, Replay, read_manifest, replay_request};
+use serde_json::json;
+
+use super::generate;
+use crate::args;
+use crate::errors::Failure;
+use crate::settings;
+use crate::ui::{self, Mode, Ui};
+
+/// Makes a clip again, or makes it again only to compare.
+pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
+    let manifest = read_manifest(&options.file)?;
+    let request = replay_request(&manifest)?;
+    let checkpoint = settings::checkpoint(options.model.as_deref().unwrap_or(&manifest.model))?;
+    let computed = &manifest.computed;
+    let machine = LocalOptions {
+        device: computed.device.parse()?,
+        precision: computed.dtype.parse()?,
+        vae_precision: computed.vae_dtype.parse()?,
+        vae_tile: match computed.vae_tile {
+            None => VaeTile::Off,
+            Some((tile_px, stride_px)) => VaeTile::Tiles { tile_px, stride_px },
+        },
+        threads: options.threads,
+        memory_bytes: None,
+    };
+    let mode = if options.json { Mode::Json } else { Mode::Human };
+    if !options.verify {
+        let output = options.output.clone().unwrap_or_else(|| beside(&options.file));
+        let take = generate::make(&checkpoint, machine, &request, &output, mode)?;
+        generate::report(&take, mode);
+        return Ok(ExitCode::SUCCESS);
+    }
+    ui::stop_on_interrupt();
+    let ui = Ui::new(mode);
+    let generator =
+        LocalGenerator::open(&checkpoint.folder, &checkpoint.name, checkpoint.card, machine)?;
+    let again = generator.generate(&request, &ui)?;
+    let replay = Replay::compare(&manifest, &again.manifest);
+    let say = |equal| if equal { "equal" } else { "different" };
+    if mode == Mode::Json {
+        let line = json!({
+            "event": "replay",
+            "latents_equal": replay.latents_equal,
+            "frames_equal": replay.frames_equal,
+        });
+        ui::print(&line.to_string());
+    } else {
+        ui::print(&format!("latents {}", say(replay.latents_equal)));
+        ui::print(&format!("frames  {}", say(replay.frames_equal)));
+    }
+    if replay.agrees() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let message = format!("{} could not be made again bit for bit", options.file.display());
+    let here = &again.manifest.computed;
+    let hint = if here == computed && again.manifest.engine == manifest.engine {
+        "a file it was made from has changed".to_owned()
+    } else {
+        format!(
+            "it was made by {} on {} ({}), this is {} on {} ({})",
+            manifest.engine,
+            computed.device,
+            computed.kernels,
+            again.manifest.engine,
+            here.device,
+            here.kernels
+        )
+    };
+    Err(Failure::new(Kind::Input, message).hint(hint))
+}
+
+/// `take.mp4` becomes `take.replay.mp4`.
+fn beside(file: &Path) -> PathBuf {
+    match file.extension() {
+        Some(extension) => {
+            let mut last = std::ffi::OsString::from("replay.");
+            last.push(extension);
+            file.with_extension(last)
+        }
+        None => file.with_extension("replay"),
+    }
+}

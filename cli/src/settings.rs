@@ -1,0 +1,142 @@
+//! Options as typed words become settings of the engine.
+
+use kinora_engine::cards::{Card, Frames, SamplerKind, Size};
+use kinora_engine::local::LocalOptions;
+use kinora_engine::request::{Lora, NegativePrompt, Request};
+use kinora_engine::store::{Store, StoreConfig};
+use kinora_engine::{Error, Kind};
+
+use crate::args::{Generate, Machine};
+use crate::errors::Failure;
+
+/// A checkpoint as it was asked for and where it is.
+pub(crate) struct Checkpoint {
+    /// As it was asked for.
+    pub(crate) name: String,
+    /// Its folder.
+    pub(crate) folder: std::path::PathBuf,
+    /// Its card, when its provenance says which.
+    pub(crate) card: Option<&'static Card>,
+}
+
+/// The store of this user: the places that the environment names.
+pub(crate) fn store() -> Result<Store, Failure> {
+    Ok(Store::new(StoreConfig::from_env(|name| std::env::var_os(name))?))
+}
+
+/// Finds the checkpoint that a word names.
+pub(crate) fn checkpoint(name: &str) -> Result<Checkpoint, Failure> {
+    let found = store()?.find(name)?;
+    Ok(Checkpoint { name: name.to_owned(), folder: found.path, card: found.card })
+}
+
+/// Turns machine options into the engine's.
+pub(crate) fn machine(options: &Machine) -> Result<LocalOptions, Failure> {
+    if options.threads == Some(0) {
+        return Err(Failure::new(Kind::Usage, "--threads is 0, expected 1 or more"));
+    }
+    Ok(LocalOptions {
+        device: options.device.parse()?,
+        precision: options.dtype.parse()?,
+        vae_precision: options.vae_dtype.parse()?,
+        vae_tile: options.vae_tile.parse()?,
+        threads: options.threads,
+        memory_bytes: options.memory.as_deref().map(bytes).transpose()?,
+    })
+}
+
+/// Turns the options of `generate` into a request.
+pub(crate) fn request(options: &Generate) -> Result<Request, Failure> {
+    Ok(Request {
+        prompt: options.prompt.clone(),
+        negative: NegativePrompt::from_option(options.negative.clone()),
+        size: options.size.as_deref().map(size).transpose()?,
+        num_frames: options.frames.map(Frames),
+        fps: options
+            .fps
+            .as_deref()
+            .map(|text| text.parse().map_err(|error| Failure::from(Error::Media(error))))
+            .transpose()?,
+        num_inference_steps: options.steps,
+        guidance_scale: options.guidance,
+        flow_shift: options.flow_shift,
+        sampler: options.sampler.as_deref().map(sampler).transpose()?,
+        seed: options.seed,
+        image: options.image.clone(),
+        loras: options.loras.iter().map(|text| lora(text)).collect::<Result<_, _>>()?,
+        init_latents: options.init_latents.clone(),
+        save_latents: options.save_latents.clone(),
+        trace: options.trace.clone(),
+        trace_blocks: options.trace_blocks,
+    })
+}
+
+fn unknown(what: &'static str, found: &str, known: &'static str) -> Failure {
+    Error::Unknown { what, found: found.to_owned(), known }.into()
+}
+
+fn size(text: &str) -> Result<Size, Failure> {
+    let parsed = text.split_once(['x', 'X']).and_then(|(width, height)| {
+        Some(Size { width: width.parse().ok()?, height: height.parse().ok()? })
+    });
+    parsed.ok_or_else(|| unknown("size", text, "WIDTHxHEIGHT, such as 832x480"))
+}
+
+fn sampler(text: &str) -> Result<SamplerKind, Failure> {
+    text.parse().map_err(|_| unknown("sampler", text, "unipc, euler"))
+}
+
+/// `FILE`, or `FILE:SCALE` where what follows the last colon is a number.
+fn lora(text: &str) -> Result<Lora, Failure> {
+    let (path, scale) = match text.rsplit_once(':') {
+        Some((path, scale)) if !path.is_empty() => match scale.parse() {
+            Ok(scale) => (path, scale),
+            Err(_) => (text, 1.0),
+        },
+        _ => (text, 1.0),
+    };
+    // Relative paths in a manifest would depend on where a replay is started.
+    let path = std::path::absolute(path)
+        .map_err(|e| Failure::new(Kind::Usage, format!("--lora {text}: {e}")))?;
+    Ok(Lora { path, scale })
+}
+
+/// Reads `8GB`, `512MB`, `1.5GiB` or plain bytes.
+fn bytes(text: &str) -> Result<u64, Failure> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "mb" | "m" => 1e6,
+        "mib" => 1024.0 * 1024.0,
+        "gb" | "g" => 1e9,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(unknown("memory size", text, "8GB, 512MB, 1.5GiB")),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok((number * factor) as u64),
+        _ => Err(unknown("memory size", text, "8GB, 512MB, 1.5GiB")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, lora, size};
+
+    #[test]
+    fn a_colon_in_a_lora_path_is_no_scale() {
+        let read = |text: &str| lora(text).map(|l| (l.path.ends_with("a:b"), l.scale)).ok();
+        assert_eq!(read("a:b"), Some((true, 1.0)));
+        assert_eq!(read("a:b:0.5"), Some((true, 0.5)));
+        assert_eq!(read("a:b:-1"), Some((true, -1.0)));
+    }
+
+    #[test]
+    fn sizes_and_memory_are_read() {
+        assert!(size("832x480").is_ok_and(|s| s.width == 832 && s.height == 480));
+        assert!(size("832").is_err() && size("8x-4").is_err());
+        assert_eq!(bytes("8GB").ok(), Some(8_000_000_000));
+        assert_eq!(bytes("1.5GiB").ok(), Some(1_610_612_736));
+        assert!(bytes("lots").is_err() && bytes("-1GB").is_err());
+    }
+}

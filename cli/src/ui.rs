@@ -1,0 +1,196 @@
+//! The terminal: bars, plain lines or JSON lines from the engine's events.
+
+use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kinora_engine::observe::{Event, Observer, Stage};
+use serde_json::{Value, json};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Makes Ctrl-C (and termination) a wish to stop; a second one ends the program at once.
+pub(crate) fn stop_on_interrupt() {
+    let asked = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    });
+    debug_assert!(asked.is_ok(), "the handler is set once");
+}
+
+/// Whether the user asked to stop.
+pub(crate) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// Writes a line to standard output; a reader that went away is no failure.
+pub(crate) fn print(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+}
+
+/// Writes a line to standard error.
+pub(crate) fn tell(line: &str) {
+    let mut err = std::io::stderr().lock();
+    let _ = writeln!(err, "{line}");
+}
+
+/// How events are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// JSON lines on standard output.
+    Json,
+    /// Bars on a terminal, plain lines elsewhere, on standard error.
+    Human,
+}
+
+/// Shows events and passes on the wish to stop.
+pub(crate) struct Ui {
+    mode: Mode,
+    bars: bool,
+    now: Mutex<Now>,
+}
+
+struct Now {
+    bar: Option<ProgressBar>,
+    stage: Option<Stage>,
+    begun: Instant,
+}
+
+impl Ui {
+    /// An observer for one generation.
+    pub(crate) fn new(mode: Mode) -> Self {
+        let now = Now { bar: None, stage: None, begun: Instant::now() };
+        Self { mode, bars: std::io::stderr().is_terminal(), now: Mutex::new(now) }
+    }
+
+    fn human(&self, now: &mut Now, event: &Event) {
+        match event {
+            Event::Stage(stage) => {
+                finish(now);
+                now.stage = Some(*stage);
+                now.begun = Instant::now();
+                if self.bars {
+                    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+                    bar.set_style(style("{spinner} {msg} {elapsed}"));
+                    bar.set_message(label(*stage));
+                    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+                    now.bar = Some(bar);
+                } else {
+                    tell(label(*stage));
+                }
+            }
+            Event::Weights { bytes } => {
+                let text = format!("{:.2} GB of weights", *bytes as f64 / 1e9);
+                match (&now.bar, now.stage) {
+                    (Some(bar), Some(stage)) => {
+                        bar.set_message(format!("{}, {text}", label(stage)))
+                    }
+                    _ => tell(&format!("  {text}")),
+                }
+            }
+            Event::CardOverFolder { value, card, folder } => {
+                let line = format!("{value}: the card's {card} is used, the folder says {folder}");
+                match &now.bar {
+                    Some(bar) => bar.suspend(|| tell(&line)),
+                    None => tell(&line),
+                }
+            }
+            Event::Step { index, total, sigma } => {
+                self.progress(now, *index, *total, &format!("sigma {sigma:.3}"));
+            }
+            Event::Decode { index, total } => self.progress(now, *index, *total, ""),
+            Event::Media { index, total } if self.bars || index == total => {
+                self.progress(now, *index, *total, "");
+            }
+            Event::Done { .. } => finish(now),
+            _ => {}
+        }
+    }
+
+    fn progress(&self, now: &mut Now, index: usize, total: usize, note: &str) {
+        if let Some(bar) = &now.bar {
+            if bar.length() != Some(total as u64) {
+                bar.set_length(total as u64);
+                bar.set_style(style("{spinner} {msg} {bar:30} {pos}/{len} {per_sec} ETA {eta}"));
+            }
+            bar.set_position(index as u64);
+        } else {
+            let seconds = now.begun.elapsed().as_secs_f64();
+            let left = seconds / index as f64 * (total - index.min(total)) as f64;
+            let note = if note.is_empty() { String::new() } else { format!(", {note}") };
+            tell(&format!("  {index}/{total}{note}, {seconds:.1} s, about {left:.0} s left"));
+        }
+    }
+}
+
+fn finish(now: &mut Now) {
+    if let Some(bar) = now.bar.take() {
+        bar.finish_and_clear();
+        if let Some(stage) = now.stage {
+            tell(&format!("{} {:.1} s", label(stage), now.begun.elapsed().as_secs_f64()));
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn label(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Plan => "opening the model",
+        Stage::Text => "reading the prompt",
+        Stage::Image => "reading the picture",
+        Stage::Load => "loading the denoiser",
+        Stage::Denoise => "denoising",
+        Stage::Decode => "decoding",
+        Stage::Media => "writing",
+    }
+}
+
+/// An event as one JSON object.
+fn object(event: &Event) -> Value {
+    match event {
+        Event::Stage(stage) => json!({"event": "stage", "stage": stage.name()}),
+        Event::Weights { bytes } => json!({"event": "weights", "bytes": bytes}),
+        Event::CardOverFolder { value, card, folder } => {
+            json!({"event": "card_over_folder", "value": value, "card": card, "folder": folder})
+        }
+        Event::Pass { index, total } => json!({"event": "pass", "index": index, "total": total}),
+        Event::Step { index, total, sigma } => {
+            json!({"event": "step", "index": index, "total": total, "sigma": sigma})
+        }
+        Event::Decode { index, total } => {
+            json!({"event": "decode", "index": index, "total": total})
+        }
+        Event::Media { index, total } => json!({"event": "media", "index": index, "total": total}),
+        Event::Done { seconds } => json!({"event": "done", "seconds": seconds}),
+        _ => json!({"event": "unknown"}),
+    }
+}
+
+impl Observer for Ui {
+    fn on(&self, event: &Event) -> ControlFlow<()> {
+        match self.mode {
+            Mode::Json => print(&object(event).to_string()),
+            Mode::Human => {
+                if let Ok(mut now) = self.now.lock() {
+                    self.human(&mut now, event);
+                }
+            }
+        }
+        if is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// A bar for so many bytes, on a terminal; elsewhere it stays silent.
+pub(crate) fn bytes_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+    bar.set_style(style("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"));
+    bar
+}

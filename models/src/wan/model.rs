@@ -1,0 +1,275 @@
+//! A Wan checkpoint, opened: configurations read, every tensor accounted for, parts loaded on demand.
+
+use std::path::{Path, PathBuf};
+
+use kinora_cards::{Grid, Layout};
+
+use super::text::{TEXT_LENGTH, WanText};
+use super::transformer::Transformer;
+use super::vae::WanVae;
+use super::{config, vae};
+use crate::family::{Facts, Family, Footprint, Model, Part};
+use crate::parts::{Denoiser, Placement, TextEncoder, Tiling, VideoVae};
+use crate::text::umt5;
+use crate::weights::{Checkpoint, Component, Expected, KeyMap, Source, Weights, WeightsError};
+use crate::{Error, Result};
+
+/// Wan 2.1 text-to-video.
+pub const FAMILY: Family =
+    Family { name: "wan", classes: &["WanPipeline", "WanModel"], open: WanModel::open };
+
+const TRANSFORMER_NAMES: &str = include_str!("keys/original-transformer.toml");
+const VAE_NAMES: &str = include_str!("keys/original-vae21.toml");
+const TEXT_NAMES: &str = include_str!("keys/original-umt5.toml");
+
+/// The files of one part, what is expected of them and how they name it.
+struct Planned {
+    weights: PathBuf,
+    names: Option<KeyMap>,
+    expected: Expected,
+    files: Vec<PathBuf>,
+    stored_bytes: u64,
+    values: u64,
+}
+
+impl Planned {
+    /// Accounts for every tensor. `configure` makes the expectation of the tensors' names and shapes.
+    fn new<C>(
+        component: &Component,
+        names: Option<KeyMap>,
+        configure: impl FnOnce(&Source) -> Result<(C, Expected)>,
+    ) -> Result<(C, Self)> {
+        let source = open(&component.weights, names.as_ref())?;
+        let (config, expected) = configure(&source)?;
+        let weights = source.plan(&expected)?;
+        let planned = Self {
+            files: weights.files().map(Path::to_owned).collect(),
+            stored_bytes: weights.size_bytes(),
+            values: expected.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum(),
+            weights: component.weights.clone(),
+            names,
+            expected,
+        };
+        Ok((config, planned))
+    }
+
+    /// Maps the files and accounts for them again: they may have changed.
+    fn open(&self, placement: &Placement) -> Result<Weights> {
+        let source = open(&self.weights, self.names.as_ref())?;
+        Ok(source.plan(&self.expected)?.on(&placement.device))
+    }
+}
+
+fn open(path: &Path, names: Option<&KeyMap>) -> Result<Source, WeightsError> {
+    let source = Source::open(path)?;
+    match names {
+        Some(names) => source.renamed(names),
+        None => Ok(source),
+    }
+}
+
+/// An opened checkpoint of the family.
+struct WanModel {
+    checkpoint: Checkpoint,
+    facts: Facts,
+    original_names: KeyMap,
+    text: (umt5::Config, Planned),
+    transformer: (config::Config, Planned),
+    vae: (vae::Config, Planned),
+}
+
+impl WanModel {
+    fn open(checkpoint: Checkpoint) -> Result<Box<dyn Model>> {
+        let is_original = checkpoint.layout == Layout::Original;
+        let original_names = KeyMap::parse(TRANSFORMER_NAMES, &[])?;
+        let foreign = |names: &KeyMap| is_original.then(|| names.clone());
+        let text = Planned::new(
+            &checkpoint.text_encoder,
+            foreign(&KeyMap::parse(TEXT_NAMES, &[])?),
+            |source| {
+                let config = match &checkpoint.text_encoder.config {
+                    Some(config) => umt5::Config::from_json(&config.text)
+                        .map_err(|e| e.in_file(&config.file))?,
+                    None => umt5::Config::detect(&source.inventory())
+                        .map_err(|e| e.in_file(&checkpoint.text_encoder.weights))?,
+                };
+                let expected = config.expected();
+                Ok((config, expected))
+            },
+        )?;
+        let transformer =
+            Planned::new(&checkpoint.transformer, foreign(&original_names), |source| {
+                let Some(config) = &checkpoint.transformer.config else {
+                    return Err(WeightsError::Missing {
+                        root: checkpoint.root.clone(),
+                        component: "transformer",
+                        expected: "config.json".to_owned(),
+                    }
+                    .into());
+                };
+                let parsed = if is_original {
+                    config::Config::from_original(&config.text, &source.inventory())
+                } else {
+                    config::Config::from_json(&config.text)
+                };
+                let parsed = parsed.map_err(|e| e.in_file(&config.file))?;
+                let expected = parsed.expected();
+                Ok((parsed, expected))
+            })?;
+        let vae = match &checkpoint.vae.config {
+            Some(config) => Planned::new(&checkpoint.vae, None, |_| {
+                let parsed =
+                    vae::Config::from_json(&config.text).map_err(|e| e.in_file(&config.file))?;
+                let expected = parsed.expected();
+                Ok((parsed, expected))
+            })?,
+            None => {
+                let file = &checkpoint.vae.weights;
+                let inventory = Source::open(file)?.inventory();
+                let config = vae::Config::detect(&inventory).map_err(|e| e.in_file(file))?;
+                let blocks = u32::try_from(config.num_res_blocks).unwrap_or(u32::MAX);
+                let names = KeyMap::parse(VAE_NAMES, &[("res", blocks)])?;
+                Planned::new(&checkpoint.vae, Some(names), |_| {
+                    let expected = config.expected();
+                    Ok((config, expected))
+                })?
+            }
+        };
+        let facts = facts(&checkpoint, [&text.1, &transformer.1, &vae.1], &transformer.0, &vae.0)?;
+        Ok(Box::new(Self { checkpoint, facts, original_names, text, transformer, vae }))
+    }
+
+    fn planned(&self, part: Part) -> &Planned {
+        match part {
+            Part::TextEncoder => &self.text.1,
+            Part::Denoiser => &self.transformer.1,
+            Part::Vae => &self.vae.1,
+        }
+    }
+}
+
+fn facts(
+    checkpoint: &Checkpoint,
+    [text, transformer, vae]: [&Planned; 3],
+    config: &config::Config,
+    vae_config: &vae::Config,
+) -> Result<Facts> {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let [patch_frames, patch_height, patch_width] = config.patch_size.map(number);
+    let expand_timesteps = match &checkpoint.index {
+        Some(index) => {
+            let settings: serde_json::Map<String, serde_json::Value> = index.parse()?;
+            settings.get("expand_timesteps").and_then(serde_json::Value::as_bool).unwrap_or(false)
+        }
+        None => false,
+    };
+    if config.in_channels != vae_config.z_dim || config.out_channels != vae_config.z_dim {
+        return Err(Error::Config {
+            class: "WanTransformer3DModel",
+            field: "in_channels".to_owned(),
+            expected: format!("{}, the latent channels of the VAE", vae_config.z_dim),
+            found: format!("{} in and {} out", config.in_channels, config.out_channels),
+        });
+    }
+    Ok(Facts {
+        grid: Grid {
+            temporal: number(vae_config.temporal_factor()),
+            spatial: number(vae_config.spatial_factor()),
+            patch_frames,
+            patch_height,
+            patch_width,
+        },
+        latent_channels: vae_config.z_dim,
+        text_length: TEXT_LENGTH,
+        expand_timesteps,
+        weights: Footprint {
+            text_encoder: text.stored_bytes,
+            denoiser: transformer.stored_bytes,
+            vae: vae.stored_bytes,
+        },
+    })
+}
+
+impl Model for WanModel {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn scheduler(&self) -> Option<(&Path, &str)> {
+        self.checkpoint.scheduler.as_ref().map(|c| (c.file.as_path(), c.text.as_str()))
+    }
+
+    fn files(&self, part: Part) -> Vec<&Path> {
+        self.planned(part).files.iter().map(PathBuf::as_path).collect()
+    }
+
+    fn original_names(&self) -> &KeyMap {
+        &self.original_names
+    }
+
+    fn loaded_bytes(&self, part: Part, placement: &Placement) -> u64 {
+        let values = match part {
+            // Rows of the table are read where they are mapped.
+            Part::TextEncoder => {
+                self.text.1.values - (self.text.0.vocab_size * self.text.0.d_model) as u64
+            }
+            _ => self.planned(part).values,
+        };
+        values * placement.compute.size_in_bytes() as u64
+    }
+
+    fn denoiser_working_bytes(&self, tokens: usize, placement: &Placement) -> u64 {
+        let config = &self.transformer.0;
+        // The stream, its normed form, queries, keys and values before and after turning, attention's output, one more
+        // for what an operation needs inside, and the widest row of the feed-forward.
+        let values = 9 * config.dim() + 2 * config.ffn_dim;
+        let widest = placement.activations().size_in_bytes().max(4);
+        (tokens * values * widest) as u64
+    }
+
+    fn decode_working_bytes(
+        &self,
+        [_, t, h, w]: [usize; 4],
+        tiling: Option<Tiling>,
+        placement: &Placement,
+    ) -> u64 {
+        let config = &self.vae.0;
+        let frames = t.saturating_sub(1) * config.temporal_factor() + 1;
+        let spatial = config.spatial_factor();
+        let value_bytes = placement.activations().size_in_bytes();
+        config.decode_bytes([frames, h * spatial, w * spatial], tiling, value_bytes)
+    }
+
+    fn text_encoder(&self, placement: &Placement) -> Result<Box<dyn TextEncoder>> {
+        let (config, planned) = &self.text;
+        let weights = planned.open(placement)?;
+        Ok(Box::new(WanText::load(&self.checkpoint.tokenizer, config, &weights, placement)?))
+    }
+
+    fn denoiser(&self, placement: &Placement) -> Result<Box<dyn Denoiser>> {
+        let (config, planned) = &self.transformer;
+        let weights = planned.open(placement)?;
+        Ok(Box::new(Transformer::load(config.clone(), &weights, placement)?))
+    }
+
+    fn vae(&self, placement: &Placement) -> Result<Box<dyn VideoVae>> {
+        let (config, planned) = &self.vae;
+        let weights = planned.open(placement)?;
+        Ok(Box::new(WanVae::load(config, &weights, placement)?))
+    }
+
+    fn verify(&self, progress: &mut dyn FnMut(&Path, u64)) -> Result<()> {
+        for part in [Part::TextEncoder, Part::Denoiser, Part::Vae] {
+            let planned = self.planned(part);
+            let weights =
+                open(&planned.weights, planned.names.as_ref())?.plan(&planned.expected)?;
+            let mut bytes = 0;
+            for (name, _) in planned.expected.iter() {
+                bytes += weights.view(name)?.bytes.len() as u64;
+                weights.release(name)?;
+                progress(&planned.weights, bytes);
+            }
+        }
+        Ok(())
+    }
+}
