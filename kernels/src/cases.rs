@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::Result;
 use crate::cpu::gemm;
 use crate::cpu::isa::Isa;
-use crate::ops::{attention, conv3d, matmul};
+use crate::ops::{attention, conv3d, matmul, modulate, norm, rope};
 
 /// An operation on fixed operands, both ways.
 pub struct Case {
@@ -15,8 +15,10 @@ pub struct Case {
     pub what: &'static str,
     /// Dtype of the products.
     pub dtype: DType,
-    /// Multiplications and additions of products.
+    /// Multiplications and additions of products; zero where memory is what takes time.
     pub flops: f64,
+    /// Bytes read and written at least; zero where products are what takes time.
+    pub bytes: f64,
     /// The public operation.
     pub fast: Run,
     /// Its reference.
@@ -37,7 +39,8 @@ impl std::fmt::Debug for Case {
 /// # Errors
 /// Those of the tensor library.
 pub fn all() -> Result<Vec<Case>> {
-    let tables = [matmul::cases, conv3d::cases, attention::cases];
+    let tables =
+        [matmul::cases, conv3d::cases, attention::cases, norm::cases, modulate::cases, rope::cases];
     let mut cases = Vec::new();
     for table in tables {
         cases.extend(table()?);
@@ -50,7 +53,14 @@ pub fn all() -> Result<Vec<Case>> {
 /// # Errors
 /// Those of the tensor library.
 pub fn timed() -> Result<Vec<Case>> {
-    let tables = [matmul::timed_cases, conv3d::timed_cases, attention::timed_cases];
+    let tables = [
+        matmul::timed_cases,
+        conv3d::timed_cases,
+        attention::timed_cases,
+        norm::timed_cases,
+        modulate::timed_cases,
+        rope::timed_cases,
+    ];
     let mut cases = Vec::new();
     for table in tables {
         cases.extend(table()?);

@@ -178,6 +178,125 @@ vectorised! {
     }
 }
 
+/// The sum of `f` of every value, in as many sums as keep the processor busy.
+#[inline(always)]
+fn total(row: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    const LANES: usize = 32;
+    let mut sums = [0f32; LANES];
+    let (runs, rest) = row.as_chunks::<LANES>();
+    for run in runs {
+        for (sum, x) in sums.iter_mut().zip(run) {
+            *sum += f(*x);
+        }
+    }
+    for (sum, x) in sums.iter_mut().zip(rest) {
+        *sum += f(*x);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            sums[i] += sums[i + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
+/// `1 / sqrt(mean(x^2) + eps)`.
+#[inline(always)]
+fn mean_square_factor(row: &[f32], eps: f32) -> f32 {
+    1.0 / (total(row, |x| x * x) / row.len() as f32 + eps).sqrt()
+}
+
+#[inline(always)]
+fn turn_pair(pair: [f32; 2], cos: f32, sin: f32) -> [f32; 2] {
+    [pair[0] * cos - pair[1] * sin, pair[0] * sin + pair[1] * cos]
+}
+
+vectorised! {
+    /// `x / sqrt(mean(x^2) + eps) * weight`.
+    pub(crate) fn mean_square_scale(row: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+        let factor = mean_square_factor(row, eps);
+        for ((out, x), weight) in out.iter_mut().zip(row).zip(weight) {
+            *out = x * factor * weight;
+        }
+    }
+
+    /// `(x - mean) / sqrt(var + eps)`, then `y * (scale + more) + shift` where given as `(scale, more, shift)`.
+    pub(crate) fn centre_scale(
+        row: &[f32],
+        affine: Option<(&[f32], f32, &[f32])>,
+        eps: f32,
+        out: &mut [f32],
+    ) {
+        let mean = total(row, |x| x) / row.len() as f32;
+        let variance = total(row, |x| (x - mean) * (x - mean)) / row.len() as f32;
+        let factor = 1.0 / (variance + eps).sqrt();
+        match affine {
+            Some((scale, more, shift)) => {
+                for (((out, x), scale), shift) in out.iter_mut().zip(row).zip(scale).zip(shift) {
+                    *out = multiply_add::<FUSED>((x - mean) * factor, scale + more, *shift);
+                }
+            }
+            None => out.iter_mut().zip(row).for_each(|(out, x)| *out = (x - mean) * factor),
+        }
+    }
+
+    /// `x / max(|x|, 1e-12) * sqrt(d) * gamma`, then SiLU when asked.
+    pub(crate) fn length_scale(row: &[f32], gamma: &[f32], with_silu: bool, out: &mut [f32]) {
+        let length = total(row, |x| x * x).sqrt();
+        // A comparison that keeps a length that is not a number.
+        let length = if length < 1e-12 { 1e-12 } else { length };
+        let factor = (row.len() as f32).sqrt() / length;
+        for ((out, x), gamma) in out.iter_mut().zip(row).zip(gamma) {
+            *out = x * factor * gamma;
+        }
+        if with_silu {
+            out.iter_mut().for_each(|y| *y = silu::<FUSED>(*y));
+        }
+    }
+
+    /// `base + x * gate`.
+    pub(crate) fn gate_add(base: &[f32], row: &[f32], gate: &[f32], out: &mut [f32]) {
+        for (((out, base), x), gate) in out.iter_mut().zip(base).zip(row).zip(gate) {
+            *out = multiply_add::<FUSED>(*x, *gate, *base);
+        }
+    }
+
+    /// Turns adjacent pairs by the angles of one head, head after head.
+    pub(crate) fn turn(row: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
+        let head = 2 * cos.len();
+        for (row, out) in row.chunks_exact(head).zip(out.chunks_exact_mut(head)) {
+            let pairs = row.as_chunks::<2>().0.iter().zip(out.as_chunks_mut::<2>().0);
+            for (((x, out), cos), sin) in pairs.zip(cos).zip(sin) {
+                *out = turn_pair(*x, *cos, *sin);
+            }
+        }
+    }
+
+    /// [`mean_square_scale`], then [`turn`].
+    pub(crate) fn mean_square_turn(
+        row: &[f32],
+        weight: &[f32],
+        eps: f32,
+        cos: &[f32],
+        sin: &[f32],
+        out: &mut [f32],
+    ) {
+        let factor = mean_square_factor(row, eps);
+        let head = 2 * cos.len();
+        let heads = row.chunks_exact(head).zip(weight.chunks_exact(head));
+        for ((row, weight), out) in heads.zip(out.chunks_exact_mut(head)) {
+            let pairs = row.as_chunks::<2>().0.iter().zip(weight.as_chunks::<2>().0);
+            let pairs = pairs.zip(out.as_chunks_mut::<2>().0);
+            for ((((x, weight), out), cos), sin) in pairs.zip(cos).zip(sin) {
+                let x = [x[0] * factor * weight[0], x[1] * factor * weight[1]];
+                *out = turn_pair(x, *cos, *sin);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "pointers shared between threads that write apart")]
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
+use rayon::prelude::*;
 
 use crate::Result;
 
@@ -60,12 +61,7 @@ pub(crate) fn flat_rows(x: &Tensor) -> Result<(Tensor, usize)> {
 /// # Errors
 /// Those of `f`, and a tensor of another dtype or device.
 pub(crate) fn with_values<T>(x: &Tensor, f: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
-    let (storage, layout) = x.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(CpuStorage::F32(values)) => f(&values[layout.start_offset()..]),
-        Storage::Cpu(_) => Err(crate::Error::DType { op: "cpu kernel", found: x.dtype() }),
-        _ => Err(crate::Error::Device { op: "cpu kernel" }),
-    }
+    with_all([x], |[values]| f(values))
 }
 
 /// A tensor `(..)` on the CPU made of values that `fill` writes.
@@ -99,4 +95,56 @@ pub(crate) fn with_bytes<T>(x: &Tensor, f: impl FnOnce(Raw<u8>, DType) -> Result
         _ => return Err(crate::Error::Device { op: "cpu kernel" }),
     };
     f(Raw(base.cast_mut()), x.dtype())
+}
+
+/// As [`with_values`], for several tensors at once.
+///
+/// # Errors
+/// As for [`with_values`].
+pub(crate) fn with_all<T, const N: usize>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[f32]; N]) -> Result<T>,
+) -> Result<T> {
+    let borrowed = tensors.map(Tensor::storage_and_layout);
+    let mut all: [&[f32]; N] = [&[]; N];
+    for (values, (storage, layout)) in all.iter_mut().zip(&borrowed) {
+        *values = match &**storage {
+            Storage::Cpu(CpuStorage::F32(values)) => &values[layout.start_offset()..],
+            Storage::Cpu(other) => {
+                return Err(crate::Error::DType {
+                    op: "cpu kernel",
+                    found: candle_core::backend::BackendStorage::dtype(other),
+                });
+            }
+            _ => return Err(crate::Error::Device { op: "cpu kernel" }),
+        };
+    }
+    f(all)
+}
+
+/// A tensor on the CPU made row by row, on many threads; `f` gets the number of a row and writes all of it.
+pub(crate) fn map_rows(shape: &[usize], f: impl Fn(usize, &mut [f32]) + Sync) -> Result<Tensor> {
+    let d = shape.last().copied().unwrap_or(1);
+    let rows = shape.iter().product::<usize>() / d.max(1);
+    // As much as a second cache holds comfortably.
+    let together = (CHUNK / d.max(1)).max(1);
+    // SAFETY: every row is written by `f`, and rows lie apart.
+    unsafe {
+        build(shape, |out| {
+            (0..rows.div_ceil(together)).into_par_iter().for_each(|chunk| {
+                for row in chunk * together..rows.min((chunk + 1) * together) {
+                    f(row, std::slice::from_raw_parts_mut(out.get().add(row * d), d));
+                }
+            });
+            Ok(())
+        })
+    }
+}
+
+/// Values of the rows a thread takes at once.
+const CHUNK: usize = 32 * 1024;
+
+/// Whether the CPU kernels take these tensors: all are there, and no gradient is asked of them.
+pub(crate) fn on_cpu(tensors: &[&Tensor]) -> bool {
+    tensors.iter().all(|x| x.device().is_cpu() && !x.track_op())
 }

@@ -276,6 +276,7 @@ fn case(
         what,
         dtype,
         flops: 4.0 * (s_q * s_k * heads * head_dim) as f64,
+        bytes: 0.0,
         fast: Box::new(move || attention(&query, &packed, scale, bias.as_ref())),
         reference: Box::new(move || {
             reference(&query2, (&key, &value), raise, scale, bias2.as_ref())

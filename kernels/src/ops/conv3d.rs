@@ -416,6 +416,7 @@ fn case(
         what,
         dtype,
         flops: 2.0 * (outputs * c * kt * kh * kw) as f64,
+        bytes: 0.0,
         fast: Box::new(move || conv3d(&x, past.as_ref(), causal, &kernel, Some(&bias), spec)),
         reference: Box::new(move || {
             reference(&x2, past2.as_ref(), causal, &weight, Some(&bias2), spec)

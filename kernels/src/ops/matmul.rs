@@ -453,6 +453,7 @@ fn case(
         what,
         dtype,
         flops: 2.0 * (rows * k * n) as f64,
+        bytes: 0.0,
         fast: Box::new(move || linear(&x, &matrix, Some(&bias), activation)),
         reference: Box::new(move || reference(&x2, &weight, Some(&bias2), activation)),
     })
