@@ -5,13 +5,13 @@
 use candle_core::DType;
 use rayon::prelude::*;
 
-use super::elementwise::{exp_down, round_bf16, round_f16, round_pairs, vectorised};
-use super::gemm::widening;
+use super::elementwise::{exp_down, vectorised};
+use super::gemm::{round_row, widening};
 use super::isa::Isa;
 use super::pack::{Source, pack_columns, pack_rows, unpack};
 use super::panels::{Form, Line, Panel, Panels, panel, panel_count, widen};
 use super::rows::Raw;
-use super::tile::{Operands, Product, ROWS, multiply};
+use super::tile::{Operands, ROWS, multiply};
 
 /// Queries of a task.
 const QUERIES: usize = 4 * ROWS;
@@ -109,7 +109,7 @@ pub(crate) fn attend(
         for r in 0..count {
             let start = (first + r) * queries.stride[0] + head * queries.stride[1];
             let row = &queries.values[start..start + head_dim];
-            narrow(isa, keys.form(), row, &mut scratch.queries[r * width..(r + 1) * width]);
+            round_row(isa, keys.form(), row, &mut scratch.queries[r * width..(r + 1) * width]);
         }
         let bias_row = |r: usize, keys: std::ops::Range<usize>| {
             bias.map(|bias| {
@@ -128,16 +128,6 @@ pub(crate) fn attend(
             }
         }
     });
-}
-
-/// Rounds a row to the words that panels of `form` are multiplied with.
-fn narrow(isa: Isa, form: Form, row: &[f32], words: &mut [u32]) {
-    match (form, form.product(isa)) {
-        (Form::Single, _) => words.iter_mut().zip(row).for_each(|(word, x)| *word = x.to_bits()),
-        (_, Product::Pairs) => round_pairs(isa, row, words),
-        (Form::Bf16, _) => round_bf16(isa, row, words),
-        (Form::F16, _) => round_f16(isa, row, words),
-    }
 }
 
 /// Some queries of one head against all its keys.
@@ -196,7 +186,7 @@ impl Block<'_> {
                     sums[r * stride..(r + 1) * stride].iter_mut().for_each(|x| *x *= shrink);
                 }
                 if keys.form() != Form::Single {
-                    narrow(isa, keys.form(), row, &mut weights[r * span..(r + 1) * span]);
+                    round_row(isa, keys.form(), row, &mut weights[r * span..(r + 1) * span]);
                 }
             }
             let rows = if keys.form() == Form::Single {

@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::elementwise::bias_activation;
+use super::elementwise::{bias_activation, round_bf16, round_f16, round_pairs};
 use super::isa::Isa;
 use super::panels::{Form, Line, Panel, Panels, panel, panel_count, widen};
 use super::rows::Raw;
@@ -66,6 +66,15 @@ impl Pointers for Strided {
     }
 }
 
+/// Where the outputs of a product go: the first, and how far rows are apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    /// As they are.
+    Single(Raw<f32>, usize),
+    /// Rounded to the words that panels of a form are multiplied with; never [`Form::Single`].
+    Rounded(Raw<u32>, usize, Form),
+}
+
 /// One product.
 pub(crate) struct Job<'a> {
     /// Instruction set, one this machine has.
@@ -78,10 +87,8 @@ pub(crate) struct Job<'a> {
     pub segment: usize,
     /// Segments at the start that are zero in every row, and are not multiplied.
     pub skip: usize,
-    /// First output.
-    pub out: Raw<f32>,
-    /// Outputs between rows.
-    pub out_stride: usize,
+    /// Where outputs go.
+    pub target: Target,
     /// Added to every row.
     pub bias: Option<&'a [f32]>,
     /// Applied last.
@@ -169,13 +176,17 @@ unsafe fn multiply_panel(
     let segments = steps.div_ceil(job.segment).max(1);
     let together = (BLOCK / (widening * job.segment).max(1)).max(1);
     let width = 16 * panel.vectors;
-    // SAFETY: the block's first output.
-    let target = unsafe { job.out.get().add(first * job.out_stride + panel.start) };
-    let (out, out_stride) = if panel.columns == width {
-        (target, job.out_stride)
-    } else {
-        scratch.edge.resize(count * width, 0.0);
-        (scratch.edge.as_mut_ptr(), width)
+    let direct = match job.target {
+        Target::Single(out, stride) if panel.columns == width => Some((out, stride)),
+        _ => None,
+    };
+    let (out, out_stride) = match direct {
+        // SAFETY: the block's first output.
+        Some((out, stride)) => (unsafe { out.get().add(first * stride + panel.start) }, stride),
+        None => {
+            scratch.edge.resize(count * width, 0.0);
+            (scratch.edge.as_mut_ptr(), width)
+        }
     };
     let mut segment = job.skip;
     while segment < segments {
@@ -213,20 +224,55 @@ unsafe fn multiply_panel(
     }
     let bias = job.bias.map(|bias| &bias[panel.start..panel.start + panel.columns]);
     for r in 0..count {
-        // SAFETY: rows of the block, which this task alone writes.
-        let row = unsafe {
-            let row = target.add(r * job.out_stride);
-            if out != target {
-                std::ptr::copy_nonoverlapping(out.add(r * width), row, panel.columns);
-            }
-            std::slice::from_raw_parts_mut(row, panel.columns)
-        };
+        // SAFETY: a row of the block, which this task alone writes.
+        let row = unsafe { std::slice::from_raw_parts_mut(out.add(r * out_stride), panel.columns) };
         bias_activation(job.isa, row, bias, job.activation);
+        match job.target {
+            Target::Single(..) if direct.is_some() => {}
+            Target::Single(out, stride) => {
+                // SAFETY: as above.
+                let out = unsafe {
+                    let start = (first + r) * stride + panel.start;
+                    std::slice::from_raw_parts_mut(out.get().add(start), panel.columns)
+                };
+                out.copy_from_slice(row);
+            }
+            Target::Rounded(out, stride, form) => {
+                let packing = packing(job.isa, form);
+                // SAFETY: as above; panels start at whole words.
+                let out = unsafe {
+                    let start = (first + r) * stride + panel.start / packing;
+                    let words = panel.columns.div_ceil(packing);
+                    std::slice::from_raw_parts_mut(out.get().add(start), words)
+                };
+                round_row(job.isa, form, row, out);
+            }
+        }
     }
 }
 
-/// Rounds one row.
-type Rounding = fn(Isa, &[f32], &mut [u32]);
+/// Words of a row of `k` values for panels of `form`.
+pub(crate) fn row_words(isa: Isa, form: Form, k: usize) -> usize {
+    k.next_multiple_of(form.inputs()) / packing(isa, form)
+}
+
+/// Values in a word of a row.
+fn packing(isa: Isa, form: Form) -> usize {
+    match form.product(isa) {
+        Product::Pairs => 2,
+        Product::Single => 1,
+    }
+}
+
+/// Rounds a row to the words that panels of `form` are multiplied with; what the words hold more is zero.
+pub(crate) fn round_row(isa: Isa, form: Form, row: &[f32], words: &mut [u32]) {
+    match (form, form.product(isa)) {
+        (Form::Single, _) => words.iter_mut().zip(row).for_each(|(word, x)| *word = x.to_bits()),
+        (_, Product::Pairs) => round_pairs(isa, row, words),
+        (Form::Bf16, _) => round_bf16(isa, row, words),
+        (Form::F16, _) => round_f16(isa, row, words),
+    }
+}
 
 /// Rounds `f32` rows to the words `panels` multiply on `isa`; `None` where the rows serve as they are.
 ///
@@ -240,13 +286,10 @@ pub(crate) unsafe fn round_rows(
     rows: usize,
     k: usize,
 ) -> Option<Vec<u32>> {
-    use super::elementwise::{round_bf16, round_f16, round_pairs};
-    let (width, round): (usize, Rounding) = match (form, form.product(isa)) {
-        (Form::Single, _) => return None,
-        (_, Product::Pairs) => (k.div_ceil(2), round_pairs),
-        (Form::Bf16, _) => (k.next_multiple_of(2), round_bf16),
-        (Form::F16, _) => (k.next_multiple_of(2), round_f16),
-    };
+    if form == Form::Single {
+        return None;
+    }
+    let width = row_words(isa, form, k);
     let mut words = vec![0u32; rows * width];
     let out = Raw(words.as_mut_ptr());
     (0..rows).into_par_iter().with_min_len(8).for_each(|r| {
@@ -257,7 +300,7 @@ pub(crate) unsafe fn round_rows(
                 std::slice::from_raw_parts_mut(out.get().add(r * width), width),
             )
         };
-        round(isa, row, out);
+        round_row(isa, form, row, out);
     });
     Some(words)
 }

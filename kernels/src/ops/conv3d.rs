@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::matmul::{Activation, Matrix, form};
 use crate::cases::{self, Case};
-use crate::cpu::gemm::{Job, contiguous_segment, round_rows, run, widening};
+use crate::cpu::gemm::{Job, Target, contiguous_segment, round_rows, run, widening};
 use crate::cpu::isa::Isa;
 use crate::cpu::panels::Panels;
 use crate::cpu::pixels::{Frames, Patches, Taps, Window};
@@ -236,8 +236,7 @@ fn packed(
                             segment: panels.steps() / (kt * kh * kw),
                             skip: skip * kh * kw,
                             // Within the output, which has `out_t` frames.
-                            out: Raw(out.get().add(from * frame * n)),
-                            out_stride: n,
+                            target: Target::Single(Raw(out.get().add(from * frame * n)), n),
                             bias: bias.as_deref(),
                             activation: Activation::None,
                         };

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use crate::cases::{self, Case};
-use crate::cpu::gemm::{Job, Strided, contiguous_segment, round_rows, run, widening};
+use crate::cpu::gemm::{
+    Job, Strided, Target, contiguous_segment, round_rows, row_words, run, widening,
+};
 use crate::cpu::isa::Isa;
 use crate::cpu::pack::{Source, pack_rows, unpack};
 use crate::cpu::panels::{Form, Panels};
 use crate::cpu::rows::{Raw, build, flat_rows, with_bytes, with_values};
+use crate::cpu::tile::ROWS;
 use crate::{Error, Result, compare};
 
 /// What is applied to every output of a linear layer, in the same pass.
@@ -279,22 +282,60 @@ pub fn feed_forward(
     (down, down_bias): (&Matrix, Option<&Tensor>),
 ) -> Result<Tensor> {
     let (tokens, _) = x.dims2()?;
-    if tokens <= FEED_FORWARD_ROWS {
+    check(x, up, up_bias)?;
+    if down.k != up.n {
+        return Err(shape_error(&[down.n, down.k]));
+    }
+    check_bias(down, down_bias)?;
+    let (Weight::Packed(first), Weight::Packed(second)) = (&up.weight, &down.weight) else {
+        return linear(&linear(x, up, up_bias, activation)?, down, down_bias, Activation::None);
+    };
+    if !x.device().is_cpu() || x.track_op() || x.dtype() != DType::F32 || cfg!(feature = "check") {
         return linear(&linear(x, up, up_bias, activation)?, down, down_bias, Activation::None);
     }
-    let rows = (0..tokens)
-        .step_by(FEED_FORWARD_ROWS)
-        .map(|first| {
-            let x = x.narrow(0, first, FEED_FORWARD_ROWS.min(tokens - first))?;
-            let hidden = linear(&x, up, up_bias, activation)?;
-            linear(&hidden, down, down_bias, Activation::None)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Tensor::cat(&rows, 0)?)
+    let (isa, n) = (Isa::current(), down.n);
+    let (up_bias, down_bias) = (bias_values(up_bias)?, bias_values(down_bias)?);
+    let (wide, stride) = flat_rows(x)?;
+    with_values(&wide, |values| {
+        let together = (HIDDEN_WORDS / up.n).next_multiple_of(ROWS).min(tokens.max(1));
+        let width = row_words(isa, second.form(), up.n);
+        let mut hidden = vec![0u32; together * width];
+        let hidden = Raw(hidden.as_mut_ptr());
+        #[expect(unsafe_code, reason = "rows by pointer")]
+        // SAFETY: `flat_rows` gives `tokens` rows of `k` values `stride` apart inside `values`; `hidden` holds
+        // `together` rows of `width` words, and the second product writes every output.
+        unsafe {
+            build(&[tokens, n], |out| {
+                for start in (0..tokens).step_by(together) {
+                    let rows = together.min(tokens - start);
+                    let base = Raw(values[start * stride..].as_ptr().cast_mut());
+                    let target = match second.form() {
+                        Form::Single => Target::Single(Raw(hidden.get().cast()), width),
+                        form => Target::Rounded(hidden, width, form),
+                    };
+                    let rounded = round_rows(isa, first.form(), base, stride, rows, up.k);
+                    let (base, stride) = words_of(isa, first, rounded.as_deref(), base, stride);
+                    product(
+                        isa,
+                        first,
+                        (base, stride),
+                        rows,
+                        up_bias.as_deref(),
+                        activation,
+                        target,
+                    );
+                    let target = Target::Single(Raw(out.get().add(start * n)), n);
+                    let bias = down_bias.as_deref();
+                    product(isa, second, (hidden, width), rows, bias, Activation::None, target);
+                }
+                Ok(())
+            })
+        }
+    })
 }
 
-/// Rows of the widest activation held at once.
-const FEED_FORWARD_ROWS: usize = 1536;
+/// Words of the widest activation held at once: what an allocator still keeps for the next time.
+const HIDDEN_WORDS: usize = 6 << 20;
 
 fn check(x: &Tensor, weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
     if x.dims().last() != Some(&weight.k) {
@@ -305,6 +346,10 @@ fn check(x: &Tensor, weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
             expected: "(.., k)",
         });
     }
+    check_bias(weight, bias)
+}
+
+fn check_bias(weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
     match bias {
         Some(bias) if bias.elem_count() != weight.n => Err(Error::Shape {
             op: "linear",
@@ -328,10 +373,7 @@ fn packed(
     let last = shape.len() - 1;
     let rows: usize = shape[..last].iter().product();
     shape[last] = n;
-    let bias = match bias {
-        Some(bias) => Some(bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?),
-        None => None,
-    };
+    let bias = bias_values(bias)?;
     let (wide, stride) = flat_rows(x)?;
     let y = with_values(&wide, |values| {
         let base = Raw(values.as_ptr().cast_mut());
@@ -340,35 +382,58 @@ fn packed(
         // every output.
         unsafe {
             let rounded = round_rows(isa, panels.form(), base, stride, rows, k);
-            let widening = widening(isa, panels);
-            let segment = contiguous_segment(isa, panels);
-            let pointers = match &rounded {
-                Some(words) => Strided {
-                    base: Raw(words.as_ptr().cast_mut()),
-                    stride: panels.steps() * widening,
-                    segment: segment * widening,
-                },
-                None => Strided { base: Raw(base.get().cast()), stride, segment },
-            };
+            let words = words_of(isa, panels, rounded.as_deref(), base, stride);
             build(&shape, |out| {
-                let bias = bias.as_deref();
-                let job = Job {
-                    isa,
-                    panels,
-                    rows,
-                    segment,
-                    skip: 0,
-                    out,
-                    out_stride: n,
-                    bias,
-                    activation,
-                };
-                run(&job, &pointers);
+                let target = Target::Single(out, n);
+                product(isa, panels, words, rows, bias.as_deref(), activation, target);
                 Ok(())
             })
         }
     })?;
     Ok(y.to_dtype(x.dtype())?)
+}
+
+fn bias_values(bias: Option<&Tensor>) -> Result<Option<Vec<f32>>> {
+    Ok(match bias {
+        Some(bias) => Some(bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?),
+        None => None,
+    })
+}
+
+/// The words of rows, rounded or as they are, and how many lie between them.
+fn words_of(
+    isa: Isa,
+    panels: &Panels,
+    rounded: Option<&[u32]>,
+    base: Raw<f32>,
+    stride: usize,
+) -> (Raw<u32>, usize) {
+    match rounded {
+        Some(words) => (Raw(words.as_ptr().cast_mut()), panels.steps() * widening(isa, panels)),
+        None => (Raw(base.get().cast()), stride),
+    }
+}
+
+/// Multiplies rows of words with panels.
+///
+/// # Safety
+/// `rows` rows of as many words as the panels have steps (twice as many where they are widened) must be readable, the
+/// target writable.
+#[expect(unsafe_code, reason = "rows by pointer")]
+unsafe fn product(
+    isa: Isa,
+    panels: &Panels,
+    (base, stride): (Raw<u32>, usize),
+    rows: usize,
+    bias: Option<&[f32]>,
+    activation: Activation,
+    target: Target,
+) {
+    let segment = contiguous_segment(isa, panels);
+    let pointers = Strided { base, stride, segment: segment * widening(isa, panels) };
+    let job = Job { isa, panels, rows, segment, skip: 0, target, bias, activation };
+    // SAFETY: as the caller vouches.
+    unsafe { run(&job, &pointers) };
 }
 
 /// The plain form, on any device: operands rounded to the weight's dtype, product in `f32` on the CPU.
@@ -416,6 +481,7 @@ pub fn cases() -> Result<Vec<Case>> {
             cases.push(case(dtype, rows, k, n, activation, what, false)?);
         }
         cases.push(case(dtype, 33, 64, 48, Activation::Silu, "outliers, a view", true)?);
+        cases.push(feed_forward_case(dtype, "feed-forward", [37, 24, 95])?);
     }
     Ok(cases)
 }
@@ -426,6 +492,7 @@ pub fn timed_cases() -> Result<Vec<Case>> {
     for dtype in [DType::F32, DType::BF16, DType::F16] {
         cases.push(case(dtype, 1024, 1536, 1536, Activation::None, "1024x1536x1536", false)?);
         cases.push(case(dtype, 4096, 1536, 8960, Activation::GeluTanh, "4096x1536x8960", false)?);
+        cases.push(feed_forward_case(dtype, "feed-forward 4096x1536x8960", [4096, 1536, 8960])?);
     }
     Ok(cases)
 }
@@ -456,5 +523,32 @@ fn case(
         bytes: 0.0,
         fast: Box::new(move || linear(&x, &matrix, Some(&bias), activation)),
         reference: Box::new(move || reference(&x2, &weight, Some(&bias2), activation)),
+    })
+}
+
+fn feed_forward_case(dtype: DType, what: &'static str, [tokens, k, f]: [usize; 3]) -> Result<Case> {
+    let x = cases::values(&[tokens, k], 1)?;
+    let scaled = |n: usize, k: usize| -> Result<Tensor> {
+        Ok((cases::values(&[n, k], n as u64)? * (3.0 / (k as f64).sqrt()))?.to_dtype(dtype)?)
+    };
+    let (up, down) = (scaled(f, k)?, scaled(k, f)?);
+    let (up_bias, down_bias) = (cases::values(&[f], 4)?, cases::values(&[k], 5)?);
+    let (up_packed, down_packed) = (Matrix::new(&up, dtype)?, Matrix::new(&down, dtype)?);
+    let (x2, up_bias2, down_bias2) = (x.clone(), up_bias.clone(), down_bias.clone());
+    let gelu = Activation::GeluTanh;
+    Ok(Case {
+        op: "feed_forward",
+        what,
+        dtype,
+        flops: 4.0 * (tokens * k * f) as f64,
+        bytes: 0.0,
+        fast: Box::new(move || {
+            let (up, down) = ((&up_packed, Some(&up_bias)), (&down_packed, Some(&down_bias)));
+            feed_forward(&x, up, gelu, down)
+        }),
+        reference: Box::new(move || {
+            let hidden = reference(&x2, &up, Some(&up_bias2), gelu)?;
+            reference(&hidden, &down, Some(&down_bias2), Activation::None)
+        }),
     })
 }
