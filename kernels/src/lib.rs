@@ -18,5 +18,5 @@ pub use error::{Error, Result};
 
 /// Name of the instruction set that the operations on the processor use.
 pub fn instruction_set() -> &'static str {
-    "reference"
+    Isa::detect().name()
 }
