@@ -65,3 +65,41 @@ pub(crate) fn drift(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn tensor(values: &[f32]) -> Tensor {
+        Tensor::new(values, &Device::Cpu).expect("a tensor")
+    }
+
+    #[test]
+    fn errors_are_relative_and_never_hide_what_is_not_finite() {
+        let nmse = |a: &[f32], b: &[f32]| nmse(&tensor(a), &tensor(b)).expect("shapes agree");
+        assert_eq!(nmse(&[0.0, 0.0], &[0.0, 0.0]), 0.0);
+        assert_eq!(nmse(&[3.0, 5.0], &[3.0, 4.0]), 1.0 / 25.0);
+        assert_eq!(nmse(&[1.0], &[0.0]), f64::INFINITY);
+        assert_eq!(nmse(&[f32::NAN, 1.0], &[1.0, 1.0]), f64::INFINITY);
+        assert!(nmse(&[1.0, 1.0], &[f32::NAN, 1.0]).is_nan());
+        assert!(super::nmse(&tensor(&[1.0]), &tensor(&[1.0, 2.0])).is_err());
+    }
+
+    #[test]
+    fn drift_is_an_error_where_it_is_looked_for() {
+        let reference = || Ok(tensor(&[1.0, 2.0]));
+        let near = drift("op", DType::F32, &tensor(&[1.0, 2.0]), reference);
+        assert!(near.is_ok());
+        let far = drift("op", DType::F32, &tensor(&[1.0, 2.1]), reference);
+        assert_eq!(matches!(far, Err(Error::Drift { op: "op", .. })), cfg!(feature = "check"));
+    }
+
+    #[test]
+    fn every_case_passes_what_the_feature_check_looks_at() {
+        for case in crate::cases::all().expect("the cases are well-formed") {
+            (case.fast)().expect("the fast path agrees with its reference");
+        }
+    }
+}
