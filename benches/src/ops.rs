@@ -18,7 +18,7 @@ pub(crate) fn run(filter: &str) -> Result<(), Error> {
             what.replace(',', ""),
             dtype.as_str(),
             Isa::detect().name(),
-            std::thread::available_parallelism().map_or(1, usize::from),
+            rayon::current_num_threads(),
             wall * 1e3,
             cpu * 1e3,
             flops / cpu / 1e9,
