@@ -45,6 +45,8 @@ fn the_time_to_clean_grows_with_the_length() {
     assert_eq!(prompt_clean(&prompt), prompt);
     assert_eq!(prompt_clean(&"Ã©".repeat(100_000)), "é".repeat(100_000));
 
+    assert_eq!(prompt_clean(&("&".to_owned() + &"amp;".repeat(100_000))), "&");
+
     let text = "a cat walks ".repeat(20_000);
     let read_wrongly = |text: String| -> String { text.bytes().map(char::from).collect() };
     let layers = (0..12).fold("猫".to_owned(), |text, _| read_wrongly(text));

@@ -24,6 +24,9 @@ use super::{html, mojibake};
 /// How many characters of a line are repaired together.
 const SEGMENT_CHARS: usize = 1_000_000;
 
+/// How many references one inside the other are resolved one at a time, with the other repairs between them. Nobody writes more.
+const LAYERS: usize = 8;
+
 /// Characters that the reference's Python has no data for, and therefore leaves where they are.
 static UNKNOWN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\P{Age=14.0}").expect("because the pattern is constant"));
@@ -75,8 +78,12 @@ fn fix_text(text: &str) -> String {
 /// Applies all repairs until none changes anything.
 fn fix_segment(segment: &str, is_html: bool) -> String {
     let mut text = segment.to_owned();
-    loop {
-        let unescaped = if is_html { text.clone() } else { html::unescape_closed(&text) };
+    for layer in 0.. {
+        let unescaped = match layer {
+            _ if is_html => text.clone(),
+            ..LAYERS => html::unescape_closed(&text),
+            _ => html::unescape_closed_fully(&text),
+        };
         let decoded = mojibake::fix_encoding(unescaped);
         let spelled = respell(&decoded);
         let lines =
@@ -88,10 +95,11 @@ fn fix_segment(segment: &str, is_html: bool) -> String {
             .collect();
         let fixed = compose(&shown);
         if fixed == text {
-            return fixed;
+            break;
         }
         text = fixed;
     }
+    text
 }
 
 /// Character by character: C1 controls become what Windows shows for them, Latin ligatures fall apart, fullwidth and halfwidth forms

@@ -47,22 +47,52 @@ pub(super) fn unescape(text: &str) -> String {
 pub(super) fn unescape_closed(text: &str) -> String {
     replace_references(text, |rest| {
         let hash = usize::from(rest.starts_with('#'));
-        let len = rest[hash..].bytes().take_while(u8::is_ascii_alphanumeric).count();
-        if !(1..=CLOSED_CHARS).contains(&len) || !rest[hash + len..].starts_with(';') {
-            return None;
-        }
-        let name = &rest[..hash + len + 1];
-        let resolved = if hash == 1 {
-            let resolved = unescape(&format!("&{name}"));
-            // What stands before the semicolon was only part of the reference.
-            (!resolved.contains(';')).then_some(resolved)?
-        } else if let Some(resolved) = ENTITIES.get(name) {
-            resolved.clone()
-        } else {
-            resolve_capitals(name)?
-        };
-        Some((resolved, name.len()))
+        let len = hash + rest[hash..].bytes().take_while(u8::is_ascii_alphanumeric).count();
+        rest[len..].starts_with(';').then(|| resolve_closed(&rest[..=len]))?
     })
+}
+
+/// What `unescape_closed` leads to when it is repeated until nothing is left to resolve, in one pass over the text.
+pub(super) fn unescape_closed_fully(text: &str) -> String {
+    let mut resolved = String::with_capacity(text.len());
+    for c in text.chars() {
+        resolved.push(c);
+        while let Some((start, replacement)) = last_closed(&resolved) {
+            resolved.truncate(start);
+            resolved.push_str(&replacement);
+        }
+    }
+    resolved
+}
+
+/// Where the reference starts with which this text ends, and what it stands for.
+fn last_closed(text: &str) -> Option<(usize, String)> {
+    let inside = text.strip_suffix(';')?;
+    let looked = inside.bytes().rev().take(CLOSED_CHARS + 2);
+    let len = looked.take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'#').count();
+    let name = inside.len() - len;
+    inside[..name].ends_with('&').then_some(())?;
+    Some((name - 1, resolve_closed(&text[name..])?.0))
+}
+
+/// What a name or a number with its semicolon stands for, and its length.
+fn resolve_closed(name: &str) -> Option<(String, usize)> {
+    let hash = usize::from(name.starts_with('#'));
+    let digits = name[hash..].strip_suffix(';')?;
+    let is_closed = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_closed || !(1..=CLOSED_CHARS).contains(&digits.len()) {
+        return None;
+    }
+    let resolved = if hash == 1 {
+        let resolved = unescape(&format!("&{name}"));
+        // What stands before the semicolon was only part of the reference.
+        (!resolved.contains(';')).then_some(resolved)?
+    } else if let Some(resolved) = ENTITIES.get(name) {
+        resolved.clone()
+    } else {
+        resolve_capitals(name)?
+    };
+    Some((resolved, name.len()))
 }
 
 /// Replaces what `resolve` recognises behind each `&`, of which it returns the replacement and the length.
