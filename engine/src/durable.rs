@@ -11,7 +11,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// What `write` fails with, and what the disk says.
-pub(crate) fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+pub fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
     let partial = partial_beside(path);
     let result = write(&partial).and_then(|()| {

@@ -3,7 +3,7 @@
 //! Everything with a side effect lives here; nothing here knows a terminal. Without the feature `local` the crate
 //! compiles with no tensor library in its tree.
 
-mod durable;
+pub mod durable;
 pub mod egress;
 mod error;
 pub mod generator;
