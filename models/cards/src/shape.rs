@@ -251,13 +251,14 @@ impl Grid {
         let latent_frames = self.latent_frames(frames)?;
         let too_big = || Error::Overflow { frames, size };
         let whole = |latents: u32, patch: u32| latents.is_multiple_of(patch.max(1));
-        let latent_size = self.latent_size(size)?;
-        if !whole(latent_size.width, self.patch_width)
-            || !whole(latent_size.height, self.patch_height)
-        {
+        let fits = |latents: &LatentSize| {
+            whole(latents.width, self.patch_width) && whole(latents.height, self.patch_height)
+        };
+        if !self.latent_size(size).is_ok_and(|latents| fits(&latents)) {
             let side = self.patch_width.max(self.patch_height);
             size.check(self.spatial.checked_mul(side).ok_or_else(too_big)?)?;
         }
+        let latent_size = self.latent_size(size)?;
         if !whole(latent_frames.0, self.patch_frames) {
             let step = self.temporal.checked_mul(self.patch_frames).ok_or_else(too_big)?;
             FrameRule { step, offset: step - self.temporal + 1 }.check(frames)?;
@@ -322,6 +323,12 @@ mod tests {
         assert!(matches!(
             Grid::WAN21.tokens(size, Frames(5)),
             Err(Error::Size { multiple_of: 16, .. })
+        ));
+        // Not the nearest that the VAE alone takes: the denoiser would refuse it.
+        let size = Size { width: 42, height: 64 };
+        assert!(matches!(
+            Grid::WAN21.tokens(size, Frames(5)),
+            Err(Error::Size { nearest: Size { width: 48, height: 64 }, .. })
         ));
         let pairs = Grid { patch_frames: 2, ..Grid::WAN21 };
         assert_eq!(pairs.tokens(Size { width: 16, height: 16 }, Frames(5)).ok(), Some(1));
