@@ -34,7 +34,7 @@ pub struct Manifest {
     /// How and where it was computed.
     pub computed: Computed,
     /// Noise levels of the schedule, the final zero included.
-    pub sigmas: Vec<f64>,
+    pub sigmas: Vec<f32>,
     /// Wall time of each stage in seconds.
     pub seconds: Vec<(String, f64)>,
     /// BLAKE3 of shape and little-endian `f32` of the final latents.

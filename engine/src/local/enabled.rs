@@ -202,7 +202,7 @@ impl LocalGenerator {
             image: picture.map(|(record, _)| record),
             init_latents: request.init_latents.as_deref().map(record).transpose()?,
             computed: self.computed(run.tiling),
-            sigmas: sampler.sigmas().iter().map(|s| f64::from(*s)).collect(),
+            sigmas: sampler.sigmas().to_vec(),
             recipe: run.recipe,
             seconds: run.seconds,
             latent_hash,
