@@ -214,7 +214,7 @@ impl Hint for Error {
                 "this would fit: --size {}x{} --frames {}",
                 size.width, size.height, frames.0
             )),
-            Self::Memory { fits: None, .. } => {
+            Self::Memory { fits: None, weights, available, .. } if weights > available => {
                 Some("the weights alone do not fit: use a smaller model or --dtype bf16".to_owned())
             }
             Self::NoImageInput { .. } => {

@@ -19,7 +19,7 @@ use crate::generator::{Capabilities, Estimate, Generated, Generator};
 use crate::manifest::{Computed, FileRecord, LoraRecord, Manifest, ModelFile, SCHEMA};
 use crate::media::{self, Frames};
 use crate::observe::{Event, Observer, Stage, tell};
-use crate::request::{FolderRecipe, Recipe, Request};
+use crate::request::{FolderRecipe, Lora, Recipe, Request};
 use crate::{Error, Result};
 
 /// A checkpoint that is open on this machine. Nothing is loaded between generations.
@@ -164,6 +164,7 @@ impl LocalGenerator {
         };
         let picture = self.picture(&run)?;
         let start = self.start(&run)?;
+        let loras = loras(request)?;
         let embeds = run.stage(Stage::Text, |run| self.encode_text(run))?;
         let first = match &picture {
             Some((_, frames)) => {
@@ -171,7 +172,7 @@ impl LocalGenerator {
             }
             None => None,
         };
-        let (denoiser, loras) = run.stage(Stage::Load, |run| self.load_denoiser(run))?;
+        let denoiser = run.stage(Stage::Load, |run| self.load_denoiser(run))?;
         let sampler = self.sampler(&run.recipe);
         let clean = run.stage(Stage::Denoise, |run| {
             let prompts = prompts(denoiser.as_ref(), &embeds, run, self.model.facts().text_length)?;
@@ -273,10 +274,9 @@ impl LocalGenerator {
         decode::normalise(&mean, vae.statistics())
     }
 
-    fn load_denoiser(&self, run: &mut Run<'_>) -> Result<(Box<dyn Denoiser>, Vec<LoraRecord>)> {
+    fn load_denoiser(&self, run: &mut Run<'_>) -> Result<Box<dyn Denoiser>> {
         tell(run.observer, &Event::Weights { bytes: self.model.facts().weights.denoiser })?;
         let mut denoiser = self.model.denoiser(&self.placements.main)?;
-        let mut loras = Vec::with_capacity(run.request.loras.len());
         for lora in &run.request.loras {
             kinora_adapters::lora::attach(
                 denoiser.as_mut(),
@@ -284,9 +284,8 @@ impl LocalGenerator {
                 &lora.path,
                 lora.scale,
             )?;
-            loras.push(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 });
         }
-        Ok((denoiser, loras))
+        Ok(denoiser)
     }
 
     fn sampler(&self, recipe: &Recipe) -> Sampler {
@@ -405,6 +404,13 @@ fn padded(embeds: &Tensor, length: usize) -> Result<Tensor> {
 fn ids_hash(ids: &[u32]) -> String {
     let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
     blake3::hash(&bytes).to_hex().to_string()
+}
+
+/// The adapters of a request and the hashes of their files; one that is not there is missed before any work begins.
+fn loras(request: &Request) -> Result<Vec<LoraRecord>> {
+    let hashed =
+        |lora: &Lora| Ok(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 });
+    request.loras.iter().map(hashed).collect()
 }
 
 /// A file of the user and the hash of its bytes.
