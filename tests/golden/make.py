@@ -3,15 +3,17 @@
 
     make.py [CASE ...]      all of them, or those named
 
-Each case is one safetensors file, and a case.toml that says what it is. Needs torch, diffusers, transformers and
+Each case is one safetensors file, or the files of a checkpoint and of its runs, and a case.toml that says what it is. Needs torch, diffusers, transformers and
 safetensors; nothing here is needed to run the tests.
 """
 
 import copy
+import functools
 import hashlib
 import importlib.metadata
 import json
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -187,6 +189,226 @@ def wan_transformer(case, seed, size, words, rows=512, per_token=False, **config
     save(case, model, config, seed, tensors, error_bf16=relative_l2(half_out, out))
 
 
+WORDS = "a the of in on cat dog walks runs grass sea sun snow train blurry low quality static realistic wide shot".split()
+
+
+def tokenizer():
+    """A Unigram tokenizer of the published shape: Metaspace, an end token, and pieces for words and letters."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    specials = ["<pad>", "</s>", "<s>", "<unk>"]
+    pieces = [(piece, 0.0) for piece in specials] + [("▁", -4.0)]
+    pieces += [(chr(c), -9.0 - 0.01 * i) for i, c in enumerate(range(33, 127))]
+    pieces += [("▁" + word, -5.0 - 0.001 * i) for i, word in enumerate(WORDS)]
+    tok = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    tok.normalizer = normalizers.Sequence([normalizers.Replace(Regex(" {2,}"), " ")])
+    tok.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    tok.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    tok.add_special_tokens(specials)
+    tok.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=tok, eos_token="</s>", pad_token="<pad>", unk_token="<unk>",
+                                   model_max_length=512), len(pieces)
+
+
+class Run:
+    """What one run of a pipeline computes, under the names that `kinora generate --trace` gives it."""
+
+    def __init__(self, pipe):
+        self.tensors, self.step, self.call, self.texts = {}, 0, 0, 0
+        pipe.text_encoder.register_forward_hook(self.text, with_kwargs=True)
+        pipe.transformer.register_forward_pre_hook(self.before, with_kwargs=True)
+        pipe.transformer.register_forward_hook(self.after, with_kwargs=True)
+        self.scheduler(pipe.scheduler)
+        self.vae(pipe.vae)
+
+    def put(self, name, value):
+        self.tensors[name] = value.detach().clone()
+
+    def text(self, _module, args, kwargs, out):
+        true = int(args[1].sum())
+        self.put(f"text.{self.texts}.input_ids", args[0])
+        self.put(f"text.{self.texts}.mask", args[1])
+        self.put(f"text.{self.texts}.out", out.last_hidden_state[:, :true])
+        self.texts += 1
+
+    def before(self, _module, _args, kwargs):
+        key = f"step.{self.step}.call.{self.call}"
+        self.put(f"{key}.hidden_states", kwargs["hidden_states"])
+        self.put(f"{key}.timestep", kwargs["timestep"])
+        if self.step == 0:  # the rows of true tokens; the rest is zero
+            prompt, true = kwargs["encoder_hidden_states"], self.tensors[f"text.{self.call}.out"].shape[1]
+            assert prompt.shape[1] == 512 and not prompt[:, true:].any()
+            self.put(f"{key}.encoder_hidden_states", prompt[:, :true])
+
+    def after(self, _module, _args, _kwargs, out):
+        self.put(f"step.{self.step}.call.{self.call}.out", out[0])
+        self.call += 1
+
+    def scheduler(self, scheduler):
+        step, set_timesteps = scheduler.step, scheduler.set_timesteps
+
+        @functools.wraps(step)
+        def stepped(model_output, timestep, sample, *args, **kwargs):
+            if self.step == 0:
+                self.put("noise", sample)
+            self.put(f"step.{self.step}.model_output", model_output)
+            out = step(model_output, timestep, sample, *args, **kwargs)
+            self.put(f"step.{self.step}.latents", out[0])
+            self.step, self.call = self.step + 1, 0
+            return out
+
+        @functools.wraps(set_timesteps)
+        def scheduled(*args, **kwargs):
+            set_timesteps(*args, **kwargs)
+            self.put("timesteps", scheduler.timesteps)
+            self.put("sigmas", scheduler.sigmas)
+
+        scheduler.step, scheduler.set_timesteps = stepped, scheduled
+
+    def vae(self, vae):
+        encode, decode = vae.encode, vae.decode
+
+        def encoded(x, *args, **kwargs):
+            out = encode(x, *args, **kwargs)
+            self.put("vae.encode.0.in", x)
+            self.put("vae.encode.0.mean", out.latent_dist.mode())
+            return out
+
+        def decoded(z, *args, **kwargs):
+            out = decode(z, *args, **kwargs)
+            self.put("vae.decode.in", z)
+            self.put("vae.decode.out", out[0])
+            return out
+
+        vae.encode, vae.decode = encoded, decoded
+
+
+def picture(width, height):
+    """A smooth, colourful picture."""
+    import numpy as np
+    from PIL import Image
+
+    y, x = np.mgrid[0:height, 0:width]
+    u, v = x / width, y / height
+    rgb = np.stack([np.sin(6.3 * u), np.cos(9 * v), np.sin(11 * u * v + 1)], -1)
+    return Image.fromarray(((0.5 + 0.5 * rgb) * 255).round().astype(np.uint8))
+
+
+def loras(folder, transformer, seed):
+    """Two changes in the two namings: of rank 2 with alpha folded or 1.0, and of rank 3 with alpha 2, an integer."""
+    original = [(".attn1.", ".self_attn."), (".attn2.", ".cross_attn."), ("_attn.to_out.0", "_attn.o"),
+                ("_attn.to_", "_attn."), (".ffn.net.0.proj", ".ffn.0"), (".ffn.net.2", ".ffn.2")]
+    files = {"first-peft": {}, "first-comfyui": {}, "second-comfyui": {}}
+    for name, module in transformer.named_modules():
+        if not isinstance(module, torch.nn.Linear) or not name.startswith("blocks."):
+            continue
+        renamed = name
+        for ours, theirs in original:
+            renamed = renamed.replace(ours, theirs)
+        for which, rank, alpha in (("first", 2, torch.tensor(1.0)), ("second", 3, torch.tensor(2))):
+            if which == "second" and ".attn2." in name:
+                continue
+            seed += 1
+            down = random(seed, rank, module.in_features) / 4
+            up = random(-seed, module.out_features, rank) / 4
+            files[f"{which}-comfyui"] |= {
+                f"diffusion_model.{renamed}.lora_down.weight": down, f"diffusion_model.{renamed}.lora_up.weight": up,
+                f"diffusion_model.{renamed}.alpha": alpha.clone()}
+            if which == "first":
+                files["first-peft"] |= {f"transformer.{name}.lora_A.weight": down,
+                                        f"transformer.{name}.lora_B.weight": up * (alpha / rank)}
+    for name, tensors in files.items():
+        # The second is stored in f32: the reference multiplies by 2/3 in the type of the file.
+        save_file(tensors if "second" in name else narrow(tensors), folder / f"{name}.safetensors")
+
+
+def pipeline(case, seed, size, steps, prompt, negative, guidance):
+    """A whole checkpoint in the diffusers layout, two LoRAs for it, and runs of the real pipelines on them."""
+    import diffusers as D
+    from transformers import UMT5Config, UMT5EncoderModel
+
+    folder = HERE / case
+    shutil.rmtree(folder, ignore_errors=True)
+    words, vocabulary = tokenizer()
+    text = dict(vocab_size=vocabulary + 5, d_model=32, d_kv=16, d_ff=48, num_layers=2, num_heads=2, num_decoder_layers=0,
+                relative_attention_num_buckets=32, relative_attention_max_distance=128, feed_forward_proj="gated-gelu",
+                dropout_rate=0.0, tie_word_embeddings=False)
+    parts = dict(
+        tokenizer=words,
+        text_encoder=fill(UMT5EncoderModel(UMT5Config(**text)), seed),
+        transformer=fill(D.WanTransformer3DModel(
+            num_attention_heads=2, attention_head_dim=16, in_channels=4, out_channels=4, text_dim=32, freq_dim=32,
+            ffn_dim=48, num_layers=2), seed + 1),
+        vae=fill(D.AutoencoderKLWan(
+            base_dim=3, z_dim=4, dim_mult=[1, 2, 4, 4], num_res_blocks=1, attn_scales=[],
+            temperal_downsample=[False, True, True], latents_mean=[0.5, -0.25, 0.0, 1.0],
+            latents_std=[1.5, 2.0, 0.75, 1.0]), seed + 2))
+    unipc = dict(prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=5.0)
+    halves = {name: copy.deepcopy(part) for name, part in parts.items()}  # buffers do not survive it, weights do
+    for name in ("text_encoder", "transformer", "vae"):
+        halves[name].bfloat16()
+    D.WanPipeline(**halves, scheduler=D.UniPCMultistepScheduler(**unipc)).save_pretrained(folder / "model")
+    index = folder / "model" / "model_index.json"  # the class of the published checkpoints
+    index.write_text(index.read_text().replace("TokenizersBackend", "T5TokenizerFast"))
+    loras(folder, parts["transformer"], 1000 * seed)
+    width, height, frames = size
+    picture(width, height).save(folder / "first.png")
+    latents = torch.randn((1, 4, (frames - 1) // 4 + 1, height // 8, width // 8), generator=torch.Generator().manual_seed(seed))
+
+    twins = {}
+
+    def run(name, scheduler, keep="", image=None, adapters=(), **call):
+        cls = D.WanImageToVideoPipeline if image else D.WanPipeline
+        pipe = cls(**copy.deepcopy(parts), scheduler=scheduler, **(dict(expand_timesteps=True) if image else {}))
+        for i, (file, _) in enumerate(adapters):
+            pipe.load_lora_weights(folder / f"{file}.safetensors", adapter_name=f"adapter{i}")
+        if adapters:
+            pipe.set_adapters([f"adapter{i}" for i in range(len(adapters))], [scale for _, scale in adapters])
+        pipe.set_progress_bar_config(disable=True)
+        recorded = Run(pipe)
+        out = pipe(prompt=prompt, width=width, height=height, num_frames=frames, num_inference_steps=steps,
+                   latents=latents.clone(), output_type="pt", **({"image": image} if image else {}), **call).frames[0]
+        tensors = recorded.tensors
+        assert torch.equal(out, (tensors["vae.decode.out"][0] / 2 + 0.5).clamp(0, 1).transpose(0, 1))
+        clamped = ((out == 0) | (out == 1)).float().mean().item()
+        assert clamped < 0.5, f"{clamped} of the values are clamped"
+        tensors = {name: value for name, value in tensors.items() if name.startswith(keep)}
+        stored, same = {}, {}
+        for key, value in tensors.items():  # what is equal is stored once
+            twin = next((name for name, other in stored.items()
+                         if value.dtype == other.dtype and torch.equal(value, other)), None)
+            if twin:
+                same[key] = twin
+            else:
+                stored[key] = value.contiguous()
+        save_file(stored, folder / f"{name}.safetensors")
+        twins[name] = same
+        print(name, len(tensors), f"clamped {clamped:.3f}", (folder / f"{name}.safetensors").stat().st_size)
+        return tensors
+
+    guided = dict(negative_prompt=negative, guidance_scale=guidance)
+    plain = run("unipc", D.UniPCMultistepScheduler(**unipc), **guided)
+    run("euler", D.FlowMatchEulerDiscreteScheduler(shift=5.0), guidance_scale=1.0)
+    run("image", D.UniPCMultistepScheduler(**unipc), image=picture(width, height), **guided)
+    adapted = run("lora", D.UniPCMultistepScheduler(**unipc), keep="step.",
+                  adapters=[("first-comfyui", 0.75), ("second-comfyui", -0.5)], **guided)
+    moved = relative_l2(adapted["step.0.call.0.out"], plain["step.0.call.0.out"])
+    assert moved > 0.05, moved
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "case.toml")
+    assert max(path.stat().st_size for path in files) <= MOST_BYTES
+    lines = {"repo": "huggingface/diffusers", "version": D.__version__, "class": "WanPipeline, WanImageToVideoPipeline",
+             "seed": seed, "width": width, "height": height, "frames": frames, "steps": steps, "prompt": prompt,
+             "negative": negative, "guidance": guidance}
+    text = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in lines.items())
+    sums = "".join(f"{json.dumps(str(path.relative_to(folder)))} = {json.dumps(hashlib.sha256(path.read_bytes()).hexdigest())}\n"
+                   for path in files)
+    same = "".join(f"\n[same.{name}]\n" + "".join(f"{json.dumps(a)} = {json.dumps(b)}\n" for a, b in pairs.items())
+                   for name, pairs in twins.items())
+    (folder / "case.toml").write_text(f"{text}\n[sha256]\n{sums}{same}")
+    print(f"{case}: {sum(path.stat().st_size for path in files)} bytes")
+
+
 CASES = {
     "wan-vae-published-levels": lambda: wan_vae(
         "wan-vae-published-levels", 11, (2, 2), (16, 16, 8, 8), base_dim=3, z_dim=4, dim_mult=[1, 2, 4, 4],
@@ -207,6 +429,8 @@ CASES = {
         "wan-transformer-unpadded", 47, (1, 4, 2), 9, rows=9, num_attention_heads=2, attention_head_dim=12, in_channels=4,
         out_channels=None, text_dim=16, freq_dim=16, ffn_dim=24, num_layers=1, cross_attn_norm=False,
         patch_size=(1, 2, 1)),
+    "pipeline": lambda: pipeline(
+        "pipeline", 61, (48, 32, 5), 3, "A  cat walks on the “grass” &amp; sea, realistic", "blurry, low quality, static", 5.0),
 }
 
 if __name__ == "__main__":

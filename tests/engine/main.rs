@@ -1,0 +1,6 @@
+//! Whole generations on a checkpoint of the real classes, against diffusers' pipelines.
+
+mod adapters;
+mod determinism;
+mod golden;
+mod parity;
