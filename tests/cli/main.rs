@@ -1,0 +1,8 @@
+//! The command as a user meets it: exit codes, what is printed where, and what is left on the disk.
+#![cfg(unix)]
+
+mod broken;
+mod command;
+mod help;
+mod refusals;
+mod stopped;
