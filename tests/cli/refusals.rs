@@ -68,6 +68,20 @@ fn numbers_out_of_range() {
 }
 
 #[test]
+fn adapters_are_looked_at_before_any_work() {
+    let place = Place::new();
+    for (adapter, words) in [("none.safetensors", "/none.safetensors: "), ("model/x:inf", "is inf")]
+    {
+        let arguments = [&SMALL[..], &["--lora", adapter]].concat();
+        let said = place.fails(&arguments);
+        assert!(said.contains(words), "{said}");
+        let told = crate::command::text(&place.run(&arguments).stderr);
+        assert_eq!(told.lines().next(), Some("opening the model"));
+        assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("error: ")), "{told}");
+    }
+}
+
+#[test]
 fn outputs_that_cannot_be_written() {
     insta::assert_snapshot!(alone(&["--frames", "5", "--size", "48x32", "-o", "nowhere/out.mp4"]), @r"
     exit 2

@@ -406,10 +406,16 @@ fn ids_hash(ids: &[u32]) -> String {
     blake3::hash(&bytes).to_hex().to_string()
 }
 
-/// The adapters of a request and the hashes of their files; one that is not there is missed before any work begins.
+/// The adapters of a request and the hashes of their files; one that is not there, or whose
+/// strength is no number, is refused before any work begins.
 fn loras(request: &Request) -> Result<Vec<LoraRecord>> {
-    let hashed =
-        |lora: &Lora| Ok(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 });
+    let hashed = |lora: &Lora| {
+        if !lora.scale.is_finite() {
+            let (name, expected) = ("strength of an adapter", "a number");
+            return Err(Error::Value { name, found: lora.scale, expected });
+        }
+        Ok(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 })
+    };
     request.loras.iter().map(hashed).collect()
 }
 
