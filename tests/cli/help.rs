@@ -57,3 +57,22 @@ fn a_clip_is_made_and_made_again() {
     }
     assert!(json.lines().last().is_some_and(|line| line.contains(r#""event":"take""#)), "{json}");
 }
+
+#[test]
+fn a_clip_of_other_weights_is_not_made_again() {
+    let place = Place::new();
+    place.prints(&SMALL);
+    place.edit("scheduler/scheduler_config.json", "5.0", "4.0");
+    assert!(place.prints(&["replay", "out.mp4", "--verify"]).contains("latents equal"));
+    let path = place.path("model/vae/diffusion_pytorch_model.safetensors");
+    let mut bytes = std::fs::read(&path).expect("the checkpoint is whole");
+    for byte in bytes.iter_mut().rev().step_by(2).take(4000) {
+        *byte ^= 0x80; // the sign of a weight
+    }
+    std::fs::write(&path, bytes).expect("the copy is writable");
+    let output = place.run(&["replay", "out.mp4", "--verify"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(text(&output.stdout), "latents equal\nframes  different\n");
+    let stderr = text(&output.stderr);
+    assert!(stderr.ends_with("hint: a file it was made from has changed\n"), "{stderr}");
+}

@@ -93,12 +93,17 @@ pub(crate) fn generate(request: &Request, options: LocalOptions) -> Generated {
     open(&path("model"), options).generate(request, &()).expect("the request fits the checkpoint")
 }
 
-/// Every tensor of a run with a checkpoint.
+/// Every tensor of a run with a checkpoint in `f32`.
 pub(crate) fn trace(folder: &Path, request: Request) -> Tensors {
+    trace_with(folder, request, exact())
+}
+
+/// Every tensor of a run with a checkpoint.
+pub(crate) fn trace_with(folder: &Path, request: Request, options: LocalOptions) -> Tensors {
     let place = TempDir::new().expect("there is room for a trace");
     let file = place.path().join("trace.safetensors");
     let request = Request { trace: Some(file.clone()), ..request };
-    open(folder, exact()).generate(&request, &()).expect("the request fits the checkpoint");
+    open(folder, options).generate(&request, &()).expect("the request fits the checkpoint");
     load(&file)
 }
 
