@@ -267,6 +267,9 @@ impl LocalGenerator {
     /// Encodes the first frame to clean, normalised latents `(c, 1, h, w)`.
     fn encode_image(&self, run: &mut Run<'_>, picture: &Frames) -> Result<Tensor> {
         let vae = self.model.vae(&self.placements.vae)?;
+        let shape = [picture.height(), picture.width(), 3];
+        let bytes = Tensor::from_slice(picture.data(), shape.as_slice(), &Device::Cpu)?;
+        run.trace.put("input.image", &bytes, &shape)?;
         let pixels = decode::to_tensor(picture, &self.placements.vae.device)?;
         run.trace.put_batched("vae.encode.0.in", &pixels)?;
         let mean = vae.encode(&pixels)?.to_dtype(DType::F32)?;
