@@ -92,7 +92,11 @@ fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let folder = test.parent().and_then(Path::parent).expect("tests lie in deps");
     let path = folder.join(format!("kinora{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.is_file(), "{} is missing: `cargo test --workspace` builds it", path.display());
+    assert!(
+        path.is_file(),
+        "{} is missing: `cargo build --workspace --bins` makes it, and `./x test` does so first",
+        path.display()
+    );
     path
 }
 
