@@ -20,13 +20,21 @@ struct Difference {
 }
 
 /// Compares a trace with the reference's, which keeps only the rows of true tokens of prompts. Names are those of the
-/// reference, both ways, and `frames` beside them.
+/// reference, both ways, with `frames` and the picture it begins with beside them.
 fn differences(mut ours: Tensors, theirs: &Tensors) -> Vec<Difference> {
     let frames = ours.remove("frames").expect("a trace ends in frames");
     let made = ours["vae.decode.out"]
         .squeeze(0)
         .and_then(|x| ((x * 0.5)? + 0.5)?.clamp(0f32, 1f32)?.transpose(0, 1));
     assert!(relative_l2(&frames, &made.expect("frames are pixels in another order")) < 1e-7);
+    if let Some(picture) = ours.remove("input.image") {
+        // (height, width, channel) in bytes -> (1, channel, 1, height, width) in [-1, 1]
+        let read = picture.to_dtype(DType::F32).and_then(|x| {
+            ((x.permute((2, 0, 1))? / 127.5)? - 1.0)?.unsqueeze(1)?.unsqueeze(0)?.contiguous()
+        });
+        let read = read.expect("a picture has three dimensions");
+        assert!(relative_l2(&read, &theirs["vae.encode.0.in"]) < 1e-6);
+    }
     assert_eq!(ours.keys().collect::<Vec<_>>(), theirs.keys().collect::<Vec<_>>());
     let mut differences = Vec::new();
     for (name, theirs) in theirs {
