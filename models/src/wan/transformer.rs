@@ -8,7 +8,7 @@ use kinora_kernels::ops::{
     matmul::Activation,
     modulate::{Rows, gate_residual, norm_modulate},
     norm::{layer_norm, rms_norm},
-    rope::{RopeTable, rope},
+    rope::{RopeTable, norm_rope},
 };
 
 use super::{
@@ -395,15 +395,14 @@ struct SelfAttention {
 
 impl SelfAttention {
     fn forward(&self, x: &Tensor, table: &RopeTable) -> Result<Tensor> {
-        let Attention { eps, compute, norm_q, norm_k, .. } = &self.inner;
+        let Attention { heads, eps, compute, norm_q, norm_k, .. } = &self.inner;
         let qkv = self.qkv.forward(x)?; // (tokens, 3 * dim)
-        let dim = norm_q.elem_count();
-        let part = |i: usize| qkv.narrow(1, i * dim, dim);
-        let query = self.inner.split(&rms_norm(&part(0)?, norm_q, *eps)?)?; // (tokens, heads, head_dim)
-        let key = self.inner.split(&rms_norm(&part(1)?, norm_k, *eps)?)?;
-        let value = self.inner.split(&part(2)?)?;
-        let key_value = KeyValue::new(&rope(&key, table)?, &value, *compute)?;
-        self.inner.attend(&rope(&query, table)?, &key_value)
+        let (tokens, dim) = (qkv.dims()[0], norm_q.elem_count());
+        let query = norm_rope(&qkv.narrow(1, 0, dim)?, norm_q, *eps, table)?; // (tokens, heads, head_dim)
+        let key = norm_rope(&qkv.narrow(1, dim, dim)?, norm_k, *eps, table)?;
+        let value = qkv.reshape((tokens, 3, *heads, dim / heads))?.narrow(1, 2, 1)?.squeeze(1)?;
+        let key_value = KeyValue::new(&key, &value, *compute)?;
+        self.inner.attend(&query, &key_value)
     }
 }
 
