@@ -32,7 +32,7 @@ pub struct Facts {
     pub text_length: usize,
     /// Every token has a timestep of its own, and a first frame can be given as a clean latent.
     pub expand_timesteps: bool,
-    /// Bytes that each part's weights take once loaded with this placement.
+    /// Bytes of each part's weights, as stored.
     pub weights: Footprint,
 }
 

@@ -223,7 +223,7 @@ pub(crate) const RULES: &[Rule] = &[
             if file.path.starts_with("tests/tidy/") || file.path == "Cargo.lock" {
                 return Vec::new();
             }
-            const PLACES: [&str; 5] = ["/home/", "/root/", "/work/", "/Users/", ":\\Users"];
+            const PLACES: [&str; 4] = ["/home/", "/root/", "/Users/", ":\\Users"];
             const HOSTS: [&str; 7] = [
                 "crates.io",
                 "pypi.org",
