@@ -263,6 +263,23 @@ fn a_manifest_is_json() {
     );
 }
 
+#[test]
+#[cfg(unix)]
+fn what_killed_processes_left_is_removed_and_what_others_write_is_not() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let left = fs::File::create(at(".a.mp4.partial-1-0")).expect("because the folder is there");
+    let written = fs::File::create(at(".a.mp4.partial-2-0")).expect("because the folder is there");
+    written.lock().expect("because nobody else has it");
+    drop(left);
+    fs::create_dir(at(".frames.partial-1-0")).expect("because the folder is there");
+    fs::write(at(".frames.partial-1-0/frame_00001.png"), "half")
+        .expect("because the folder is there");
+    save(&noise(16, 16, 1), &at("a.mp4")).expect("because it can be written");
+    save(&noise(16, 16, 1), &at("frames/")).expect("because it can be written");
+    assert_eq!(names(folder.path()), [".a.mp4.partial-2-0", "a.mp4", "a.mp4.json", "frames"]);
+}
+
 /// A disk that fills up, played by a limit on the size of files: the same error from the same call, no root needed.
 #[test]
 #[cfg(unix)]
@@ -283,11 +300,13 @@ fn a_disk_that_fills_up_is_named_and_leaves_nothing() {
     }
     let folder = folder();
     let test = std::env::current_exe().expect("because it is running");
-    let status = Command::new("sh")
+    // The limit holds for what the test prints too, where that goes to a file: hence through pipes.
+    let played = Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 32; exec \"$0\" --exact output::a_disk_that_fills_up_is_named_and_leaves_nothing"])
         .arg(test)
         .env(FOLDER, folder.path())
-        .status()
+        .output()
         .expect("because every Unix has sh");
-    assert!(status.success());
+    let printed = [played.stdout, played.stderr].concat();
+    assert!(played.status.success(), "{}", String::from_utf8_lossy(&printed));
 }

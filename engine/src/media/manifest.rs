@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 use super::image::{is_png, png_text};
-use super::partial::beside;
 use super::read::{first_frame, local, open};
 use super::{MediaError, Result, ffmpeg};
+use crate::durable::json_beside;
 
 /// What every file says of itself: a picture that a trained model made.
 ///
@@ -47,7 +47,7 @@ pub fn read_manifest(path: &Path) -> Result<String> {
     if let Ok(Some(manifest)) = within {
         return Ok(manifest);
     }
-    match read_json(&beside(path))? {
+    match read_json(&json_beside(path))? {
         Some(manifest) => Ok(manifest),
         None => within?.ok_or_else(|| MediaError::NoManifest { path: path.clone() }),
     }

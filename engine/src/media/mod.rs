@@ -23,7 +23,6 @@ mod frames;
 mod image;
 mod manifest;
 mod output;
-mod partial;
 mod read;
 mod resize;
 

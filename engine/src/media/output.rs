@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::partial::{Partial, beside, folder_of, sync_folder};
 use super::read::local;
 use super::{Fps, Frames, MediaError, Result, ffmpeg, image, manifest};
+use crate::durable::{Partial, folder_of, json_beside, sync_folder};
 
 /// The kinds of file that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn check_output(path: &Path, num_frames: usize) -> Result<Output> {
         });
     }
     if output != Output::Folder {
-        let sidecar = beside(path);
+        let sidecar = json_beside(path);
         match sidecar.symlink_metadata() {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(MediaError::NotAFile { path: sidecar }),
@@ -142,7 +142,7 @@ pub fn write(
         return Ok(Written { path, manifest, padded: None });
     }
 
-    let sidecar = beside(&path);
+    let sidecar = json_beside(&path);
     let (partial_sidecar, file) = Partial::file(&sidecar).map_err(failed)?;
     write_text(Ok(file), manifest).map_err(failed)?;
     let (partial, file) = Partial::file(&path).map_err(failed)?;
