@@ -22,6 +22,12 @@ pub enum Error {
         /// The keys.
         unused: Vec<String>,
     },
+    /// A file without a tensor.
+    #[error("{} changes nothing: it holds no tensor", file.display())]
+    Empty {
+        /// The file.
+        file: PathBuf,
+    },
     /// A change of which a part is missing.
     #[error("{} has {found} but no {missing}", file.display())]
     Half {
@@ -32,7 +38,7 @@ pub enum Error {
         /// The key there should be.
         missing: String,
     },
-    /// A part of a change that is no matrix, or of another rank than its other half.
+    /// A part of a change that does not fit its module, or is of another rank than its other half.
     #[error("tensor {key} in {}: expected {expected}, found {found:?}", file.display())]
     Shape {
         /// The file.
@@ -40,7 +46,7 @@ pub enum Error {
         /// The key.
         key: String,
         /// What it should be.
-        expected: &'static str,
+        expected: String,
         /// Its shape.
         found: Vec<usize>,
     },
@@ -59,7 +65,10 @@ pub enum Error {
     /// The table of dialects is wrong.
     #[error("dialects: {0}")]
     Dialects(#[from] toml::de::Error),
-    /// The model, or the reading of the file, refused it.
+    /// The file, or a tensor of it, is not what it should be.
+    #[error(transparent)]
+    Weights(#[from] kinora_models::weights::WeightsError),
+    /// The model refused it.
     #[error("{}: {source}", file.display())]
     Model {
         /// The file.

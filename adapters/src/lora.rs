@@ -5,9 +5,10 @@
 //! `comfyanonymous/ComfyUI` (`diffusion_model.<original module>.lora_down|lora_up`, `.alpha`).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Tensor};
+use candle_core::DType;
+use kinora_models::family::Model;
 use kinora_models::faults::{self, Fault};
 use kinora_models::nn::Delta;
 use kinora_models::parts::Denoiser;
@@ -50,7 +51,7 @@ struct Suffix {
     alpha: String,
 }
 
-/// The keys of one change, as the file names them.
+/// The keys of one change as they turn up, as the file names them.
 #[derive(Debug, Default)]
 struct Keys {
     /// What the module is called in the file, prefix included.
@@ -60,31 +61,125 @@ struct Keys {
     alpha: Option<String>,
 }
 
-/// Attaches every change of a LoRA file to a denoiser, with strength `scale`. `original` translates the names of the
-/// original release. Nothing is attached before every key of the file is known to be used.
-///
-/// # Errors
-/// A file that is not readable, a key that nothing uses, a change that is not whole or does not fit its module.
-pub fn attach(
-    denoiser: &mut dyn Denoiser,
-    original: &KeyMap,
-    file: &Path,
+/// A LoRA file that fits a model: every key is used, every change is whole, of the right shape and finite.
+#[derive(Debug)]
+pub struct Lora {
+    file: PathBuf,
+    weights: Weights,
+    changes: BTreeMap<String, Change>,
     scale: f64,
-) -> Result<()> {
-    if !scale.is_finite() {
-        return Err(Error::Scale { file: file.to_owned(), scale });
+}
+
+/// Where the parts of one change stand in the file.
+#[derive(Debug)]
+struct Change {
+    down: String,
+    up: String,
+    alpha: Option<String>,
+}
+
+impl Lora {
+    /// Opens a file that is to change `model` with strength `scale`, and accounts for every key of it. What it changes need not
+    /// be loaded yet.
+    ///
+    /// # Errors
+    /// A file that is not readable, a key that nothing uses, a change that is not whole, does not fit its module or is not finite.
+    pub fn open(file: &Path, scale: f64, model: &dyn Model) -> Result<Self> {
+        if !scale.is_finite() {
+            return Err(Error::Scale { file: file.to_owned(), scale });
+        }
+        let weights = Source::open(file)?.unplanned();
+        let mut changes = BTreeMap::new();
+        let mut foreign = Vec::new();
+        for (module, keys) in modules(&weights, model.original_names(), file)? {
+            match model.module(&module) {
+                Some(shape) => {
+                    let change = keys.whole(file)?;
+                    change.check(&weights, shape, file)?;
+                    changes.insert(module, change);
+                }
+                None => foreign.extend(keys.all()),
+            }
+        }
+        if changes.is_empty() && foreign.is_empty() {
+            return Err(Error::Empty { file: file.to_owned() });
+        }
+        if !foreign.is_empty() {
+            return Err(Error::Unused { file: file.to_owned(), unused: foreign });
+        }
+        for key in weights.names() {
+            weights.view(key)?;
+            weights.release(key)?;
+        }
+        Ok(Self { file: file.to_owned(), weights, changes, scale })
     }
-    let model = |source| Error::Model { file: file.to_owned(), source: Box::new(source) };
-    let weights = Source::open(file).map_err(|e| model(e.into()))?.unplanned();
-    let modules = modules(&weights, original, file)?;
-    let mut deltas = Vec::with_capacity(modules.len());
-    for (module, keys) in &modules {
-        deltas.push((module, delta(&weights, keys, file, scale)?));
+
+    /// Adds every change to a loaded denoiser of the model the file was opened for.
+    ///
+    /// # Errors
+    /// A file that changed meanwhile; what the tensor library fails with.
+    pub fn attach(&self, denoiser: &mut dyn Denoiser) -> Result<()> {
+        let model = |source| Error::Model { file: self.file.clone(), source: Box::new(source) };
+        for (module, change) in &self.changes {
+            let delta = change.delta(&self.weights, self.scale).map_err(model)?;
+            denoiser.adapt(module, delta).map_err(model)?;
+        }
+        Ok(())
     }
-    for (module, delta) in deltas {
-        denoiser.adapt(module, delta).map_err(model)?;
+}
+
+impl Keys {
+    fn all(self) -> impl Iterator<Item = String> {
+        [self.down, self.up, self.alpha].into_iter().flatten()
     }
-    Ok(())
+
+    fn whole(self, file: &Path) -> Result<Change> {
+        let half = |found: Option<String>, missing: &str| Error::Half {
+            file: file.to_owned(),
+            found: found.unwrap_or_default(),
+            missing: format!("{}, its {missing} half", self.stem),
+        };
+        match (self.down, self.up) {
+            (Some(down), Some(up)) => Ok(Change { down, up, alpha: self.alpha }),
+            (Some(down), None) => Err(half(Some(down), "up")),
+            (None, up) => Err(half(up.or(self.alpha), "down")),
+        }
+    }
+}
+
+impl Change {
+    /// Holds the shapes in the file against the module's, `[outputs, inputs]`.
+    fn check(&self, weights: &Weights, [outputs, inputs]: [usize; 2], file: &Path) -> Result<()> {
+        let shape = |key: &str| weights.shape(key);
+        let misfit = |key: &str, expected: String| -> Result<()> {
+            let (file, key, found) = (file.to_owned(), key.to_owned(), shape(key)?.to_vec());
+            Err(Error::Shape { file, key, expected, found })
+        };
+        let rank = match *shape(&self.down)? {
+            [rank, width] if width == inputs && rank > 0 => rank,
+            _ => return misfit(&self.down, format!("(rank, {inputs})")),
+        };
+        if *shape(&self.up)? != [outputs, rank] {
+            return misfit(&self.up, format!("({outputs}, {rank})"));
+        }
+        if let Some(alpha) = &self.alpha {
+            weights.scalar(alpha)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the change. `alpha / rank` goes into the up matrix, rounded as a file in which it is folded has it.
+    fn delta(&self, weights: &Weights, scale: f64) -> kinora_models::Result<Delta> {
+        let down = weights.tensor(&self.down, DType::F32)?; // (rank, inputs)
+        let up = weights.tensor(&self.up, DType::F32)?; // (outputs, rank)
+        let strength = match &self.alpha {
+            Some(key) if !faults::is(Fault::AlphaIgnored) => {
+                weights.scalar(key)? / down.dims()[0] as f64
+            }
+            _ => 1.0,
+        };
+        Ok(Delta { down, up: (up * strength)?, scale })
+    }
 }
 
 /// Sorts the keys of a file by the module they change.
@@ -145,43 +240,4 @@ fn named<'k>(
         }
     };
     Some((stem, module, place))
-}
-
-/// Reads one change. `alpha / rank` goes into the up matrix, rounded as a file in which it is folded has it.
-fn delta(weights: &Weights, keys: &Keys, file: &Path, scale: f64) -> Result<Delta> {
-    let model = |source| Error::Model { file: file.to_owned(), source: Box::new(source) };
-    let half = |found: &Option<String>, missing: &str| Error::Half {
-        file: file.to_owned(),
-        found: found.clone().or_else(|| keys.alpha.clone()).unwrap_or_default(),
-        missing: format!("{}, its {missing} half", keys.stem),
-    };
-    let down_key = keys.down.as_ref().ok_or_else(|| half(&keys.up, "down"))?;
-    let up_key = keys.up.as_ref().ok_or_else(|| half(&keys.down, "up"))?;
-    let matrix = |key: &String| -> Result<Tensor> {
-        let tensor = weights.tensor(key, DType::F32).map_err(model)?;
-        if tensor.rank() == 2 && tensor.elem_count() > 0 {
-            return Ok(tensor);
-        }
-        let (file, key, found) = (file.to_owned(), key.clone(), tensor.dims().to_vec());
-        Err(Error::Shape { file, key, expected: "a matrix", found })
-    };
-    let (down, up) = (matrix(down_key)?, matrix(up_key)?);
-    let rank = down.dims()[0];
-    if up.dims()[1] != rank {
-        let (file, key, found) = (file.to_owned(), up_key.clone(), up.dims().to_vec());
-        return Err(Error::Shape {
-            file,
-            key,
-            expected: "(outputs, rank of the down half)",
-            found,
-        });
-    }
-    let strength = match &keys.alpha {
-        Some(key) if !faults::is(Fault::AlphaIgnored) => {
-            weights.scalar(key).map_err(|e| model(e.into()))? / rank as f64
-        }
-        _ => 1.0,
-    };
-    let up = (up * strength).map_err(|e| model(e.into()))?;
-    Ok(Delta { down, up, scale })
 }

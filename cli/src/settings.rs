@@ -32,9 +32,6 @@ pub(crate) fn checkpoint(name: &str) -> Result<Checkpoint, Failure> {
 
 /// Turns machine options into the engine's.
 pub(crate) fn machine(options: &Machine) -> Result<LocalOptions, Failure> {
-    if options.threads == Some(0) {
-        return Err(Failure::new(Kind::Usage, "--threads is 0, expected 1 or more"));
-    }
     Ok(LocalOptions {
         device: options.device.parse()?,
         precision: options.dtype.parse()?,

@@ -72,6 +72,9 @@ pub trait Model: Send + Sync {
     /// How the original release names the denoiser's weights.
     fn original_names(&self) -> &KeyMap;
 
+    /// Outputs and inputs of the denoiser's module of this canonical name, where a change can be attached to it.
+    fn module(&self, name: &str) -> Option<[usize; 2]>;
+
     /// Bytes that the loaded weights of a part take.
     fn loaded_bytes(&self, part: Part, placement: &Placement) -> u64;
 

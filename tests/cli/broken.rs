@@ -66,6 +66,13 @@ fn classes_that_nothing_here_runs() {
 }
 
 #[test]
+fn a_pipeline_that_is_not_as_it_says() {
+    let place = Place::new();
+    place.edit("model_index.json", "false", "\"perhaps\"");
+    assert_says(&place.fails(&SMALL), &["model_index.json", "expand_timesteps", "perhaps"]);
+}
+
+#[test]
 fn a_schedule_that_nothing_here_follows() {
     let place = Place::new();
     place.edit("scheduler/scheduler_config.json", "flow_prediction", "epsilon");

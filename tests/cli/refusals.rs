@@ -59,9 +59,13 @@ fn words_that_are_not_known() {
 
 #[test]
 fn numbers_out_of_range() {
-    for options in
-        [["--threads", "0"], ["--guidance", "nan"], ["--flow-shift", "-1"], ["--fps", "0"]]
-    {
+    for options in [
+        ["--threads", "0"],
+        ["--threads", "1000000"],
+        ["--guidance", "nan"],
+        ["--flow-shift", "-1"],
+        ["--fps", "0"],
+    ] {
         let said = refused(&options);
         assert!(said.starts_with("exit 2\n"), "{options:?}: {said}");
     }

@@ -1,10 +1,13 @@
 //! LoRA files in both namings, alone and stacked, against the reference; and the files that are refused.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use candle_core::{DType, Device, Tensor};
 use kinora_engine::generator::Generator;
+use kinora_engine::observe::{Event, Observer, Stage};
 use kinora_engine::request::{Lora, Request};
 use kinora_engine::{Hint, Kind};
 use kinora_models::faults::{self, Fault};
@@ -84,9 +87,25 @@ fn refusal(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> String {
     candle_core::safetensors::save(&tensors, &path).expect("there is room for an adapter");
     let request = with(vec![Lora { path, scale: 1.0 }]);
     let generator = golden::open(&golden::path("model"), golden::exact());
-    let error = generator.generate(&request, &()).expect_err("the adapter does not fit");
+    let told = Stages::default();
+    let error = generator.generate(&request, &told).expect_err("the adapter does not fit");
+    let told = told.0.into_inner().expect("no thread panicked");
+    assert_eq!(told, [Stage::Plan], "it is refused before any work");
     assert_eq!(error.kind(), Kind::Input);
     error.to_string().replace(&place.path().display().to_string(), "DIR")
+}
+
+/// Keeps the stages it hears of.
+#[derive(Default)]
+struct Stages(Mutex<Vec<Stage>>);
+
+impl Observer for Stages {
+    fn on(&self, event: &Event) -> ControlFlow<()> {
+        if let Event::Stage(stage) = event {
+            self.0.lock().expect("no thread panicked").push(*stage);
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn zeros(shape: &[usize]) -> Tensor {
@@ -124,6 +143,12 @@ fn changes_that_do_not_fit_are_refused() {
         });
         assert!(said.contains("blocks.0.attn1.to_q"), "{shape:?}: {said}");
     }
+    let said = refusal(|tensors| {
+        let hole = (zeros(&[2, 32]) / 0.0).expect("a quotient of any number");
+        tensors.insert(format!("{MODULE}.lora_A.weight"), hole);
+    });
+    assert!(said.contains("to_q.lora_A.weight: expected finite values, found NaN"), "{said}");
+    insta::assert_snapshot!(refusal(HashMap::clear), @"DIR/broken.safetensors changes nothing: it holds no tensor");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
+use kinora_adapters::lora;
 use kinora_cards::{Card, SamplerKind, Task};
 use kinora_models::family::{Model, Part};
 use kinora_models::parts::{Denoiser, Placement, PromptEmbeds, Tiling};
@@ -19,8 +20,11 @@ use crate::generator::{Capabilities, Estimate, Generated, Generator};
 use crate::manifest::{Computed, FileRecord, LoraRecord, Manifest, ModelFile, SCHEMA};
 use crate::media::{self, Frames};
 use crate::observe::{Event, Observer, Stage, tell};
-use crate::request::{FolderRecipe, Lora, Recipe, Request};
+use crate::request::{FolderRecipe, Recipe, Request};
 use crate::{Error, Result};
+
+/// More threads than the machine has only wait; more than this would take memory and minutes to start.
+const MOST_THREADS: usize = 1024;
 
 /// A checkpoint that is open on this machine. Nothing is loaded between generations.
 pub struct LocalGenerator {
@@ -36,6 +40,7 @@ pub struct LocalGenerator {
 /// What the stages of one run hand on.
 struct Run<'a> {
     request: &'a Request,
+    loras: Vec<lora::Lora>,
     observer: &'a dyn Observer,
     recipe: Recipe,
     trace: Trace,
@@ -59,13 +64,20 @@ impl LocalGenerator {
     /// Opens the checkpoint in `folder`: recognises it and accounts for every tensor; reads no weight. `name` is how it was asked for.
     ///
     /// # Errors
-    /// A folder that is no checkpoint, a component that is missing or does not fit, a device that is not there.
+    /// A folder that is no checkpoint, a component that is missing or does not fit, a device that is not there, an
+    /// absurd number of threads.
     pub fn open(
         folder: &Path,
         name: &str,
         card: Option<&'static Card>,
         options: LocalOptions,
     ) -> Result<Self> {
+        if let Some(threads) = options.threads
+            && !(1..=MOST_THREADS).contains(&threads)
+        {
+            let (name, found) = ("number of threads", threads as f64);
+            return Err(Error::Value { name, found, expected: "a whole number from 1 to 1024" });
+        }
         let model = kinora_models::open(folder)?;
         let scheduler = match model.scheduler() {
             Some((file, text)) => Some(SchedulerConfig::from_json(text, file)?),
@@ -153,8 +165,10 @@ impl LocalGenerator {
             }
         }
         let shape = self.latent_shape(&recipe)?;
+        let (loras, adapters) = self.loras(request)?;
         let mut run = Run {
             request,
+            loras: adapters,
             observer,
             recipe,
             trace: Trace::new(request.trace.as_deref(), request.trace_blocks),
@@ -164,7 +178,6 @@ impl LocalGenerator {
         };
         let picture = self.picture(&run)?;
         let start = self.start(&run)?;
-        let loras = loras(request)?;
         let embeds = run.stage(Stage::Text, |run| self.encode_text(run))?;
         let first = match &picture {
             Some((_, frames)) => {
@@ -211,6 +224,18 @@ impl LocalGenerator {
         };
         run.trace.finish()?;
         Ok(Generated { frames, fps: manifest.recipe.fps()?, manifest })
+    }
+
+    /// The adapters of a request, and for the record the hashes of their files. What does not fit is refused here, before any work
+    /// begins.
+    fn loras(&self, request: &Request) -> Result<(Vec<LoraRecord>, Vec<lora::Lora>)> {
+        let mut records = Vec::with_capacity(request.loras.len());
+        let mut adapters = Vec::with_capacity(request.loras.len());
+        for lora in &request.loras {
+            adapters.push(lora::Lora::open(&lora.path, lora.scale, self.model.as_ref())?);
+            records.push(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 });
+        }
+        Ok((records, adapters))
     }
 
     /// The picture to begin with, at the size of the clip.
@@ -280,13 +305,8 @@ impl LocalGenerator {
     fn load_denoiser(&self, run: &mut Run<'_>) -> Result<Box<dyn Denoiser>> {
         tell(run.observer, &Event::Weights { bytes: self.model.facts().weights.denoiser })?;
         let mut denoiser = self.model.denoiser(&self.placements.main)?;
-        for lora in &run.request.loras {
-            kinora_adapters::lora::attach(
-                denoiser.as_mut(),
-                self.model.original_names(),
-                &lora.path,
-                lora.scale,
-            )?;
+        for lora in &run.loras {
+            lora.attach(denoiser.as_mut())?;
         }
         Ok(denoiser)
     }
@@ -407,19 +427,6 @@ fn padded(embeds: &Tensor, length: usize) -> Result<Tensor> {
 fn ids_hash(ids: &[u32]) -> String {
     let bytes: Vec<u8> = ids.iter().flat_map(|id| id.to_le_bytes()).collect();
     blake3::hash(&bytes).to_hex().to_string()
-}
-
-/// The adapters of a request and the hashes of their files; one that is not there, or whose
-/// strength is no number, is refused before any work begins.
-fn loras(request: &Request) -> Result<Vec<LoraRecord>> {
-    let hashed = |lora: &Lora| {
-        if !lora.scale.is_finite() {
-            let (name, expected) = ("strength of an adapter", "a number");
-            return Err(Error::Value { name, found: lora.scale, expected });
-        }
-        Ok(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 })
-    };
-    request.loras.iter().map(hashed).collect()
 }
 
 /// A file of the user and the hash of its bytes.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kinora_cards::{Grid, Layout};
+use serde_json::Value;
 
 use super::text::{TEXT_LENGTH, WanText};
 use super::transformer::Transformer;
@@ -158,8 +159,20 @@ fn facts(
     let [patch_frames, patch_height, patch_width] = config.patch_size.map(number);
     let expand_timesteps = match &checkpoint.index {
         Some(index) => {
-            let settings: serde_json::Map<String, serde_json::Value> = index.parse()?;
-            settings.get("expand_timesteps").and_then(serde_json::Value::as_bool).unwrap_or(false)
+            let settings: serde_json::Map<String, Value> = index.parse()?;
+            match settings.get("expand_timesteps") {
+                None | Some(Value::Null) => false,
+                Some(Value::Bool(expand)) => *expand,
+                Some(other) => {
+                    let wrong = Error::Config {
+                        class: "WanPipeline",
+                        field: "expand_timesteps".to_owned(),
+                        expected: "true or false".to_owned(),
+                        found: other.to_string(),
+                    };
+                    return Err(wrong.in_file(&index.file));
+                }
+            }
         }
         None => false,
     };
@@ -205,6 +218,16 @@ impl Model for WanModel {
 
     fn original_names(&self) -> &KeyMap {
         &self.original_names
+    }
+
+    fn module(&self, name: &str) -> Option<[usize; 2]> {
+        // Every weight with inputs is a linear layer; a kernel of patches is one with its inputs written out.
+        match self.transformer.1.expected.shape(&format!("{name}.weight"))? {
+            [outputs, inputs @ ..] if !inputs.is_empty() => {
+                Some([*outputs, inputs.iter().product()])
+            }
+            _ => None,
+        }
     }
 
     fn loaded_bytes(&self, part: Part, placement: &Placement) -> u64 {

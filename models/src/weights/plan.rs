@@ -40,6 +40,11 @@ impl Expected {
         self
     }
 
+    /// The shape asked for under a name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.shapes.get(name).map(Vec::as_slice)
+    }
+
     /// All that is asked for: names and shapes in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[usize])> {
         self.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()))
