@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensorError;
 
 use crate::durable::replace_file;
 use crate::{Error, Result};
@@ -54,9 +55,9 @@ pub(super) fn write(path: &Path, latents: &Tensor) -> Result<()> {
 /// # Errors
 /// What the disk says.
 pub(super) fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let wrong = |e: safetensors::SafeTensorError| Error::Latents {
-        path: path.to_owned(),
-        reason: e.to_string(),
+    let wrong = |e| match e {
+        SafeTensorError::IoError(source) => Error::Write { path: path.to_owned(), source },
+        other => Error::Latents { path: path.to_owned(), reason: other.to_string() },
     };
     replace_file(path, |partial| {
         safetensors::serialize_to_file(
