@@ -11,6 +11,27 @@ pub(crate) struct Taken {
     pub processor: Duration,
 }
 
+/// A pass being timed.
+pub(crate) struct Clock {
+    wall: Instant,
+    processor: Option<Duration>,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self { wall: Instant::now(), processor: processor() }
+    }
+
+    pub(crate) fn stop(self) -> Taken {
+        let wall = self.wall.elapsed();
+        let processor = match (self.processor, processor()) {
+            (Some(before), Some(after)) => after.saturating_sub(before),
+            _ => wall,
+        };
+        Taken { wall, processor }
+    }
+}
+
 /// Runs `f` once untimed, then until `rounds` runs are made or a few seconds are gone; the run with the least
 /// processor time.
 pub(crate) fn best<E>(rounds: usize, mut f: impl FnMut() -> Result<(), E>) -> Result<Taken, E> {
@@ -18,15 +39,11 @@ pub(crate) fn best<E>(rounds: usize, mut f: impl FnMut() -> Result<(), E>) -> Re
     let begun = Instant::now();
     let mut best: Option<Taken> = None;
     for _ in 0..rounds {
-        let (wall, processor) = (Instant::now(), processor());
+        let clock = Clock::start();
         f()?;
-        let wall = wall.elapsed();
-        let spent = match (processor, self::processor()) {
-            (Some(before), Some(after)) => after.saturating_sub(before),
-            _ => wall,
-        };
-        if best.is_none_or(|best| spent < best.processor) {
-            best = Some(Taken { wall, processor: spent });
+        let taken = clock.stop();
+        if best.is_none_or(|best| taken.processor < best.processor) {
+            best = Some(taken);
         }
         if begun.elapsed() > Duration::from_secs(8) {
             break;

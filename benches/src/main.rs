@@ -1,18 +1,35 @@
-//! Benchmarks that print rows of CSV: `cargo run --release -p kinora-benches -- ops [FILTER]`.
+//! Benchmarks that print rows of CSV.
+//!
+//! - `ops [FILTER]`: every operation at the sizes models have.
+//! - `step FOLDER denoiser|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]`: passes of a checkpoint, by turns with those of the
+//!   command PEER, such as `python benches/peers/diffusers_step.py`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints rows")]
 
 mod clock;
 mod ops;
+mod peer;
+mod step;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["ops"] => ops::run(""),
-        ["ops", filter] => ops::run(filter),
+    let result: Result<(), Box<dyn Error>> = match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()[..]
+    {
+        ["ops"] => ops::run("").map_err(Into::into),
+        ["ops", filter] => ops::run(filter).map_err(Into::into),
+        ["step", folder, part, size, dtype, pairs, ref peer @ ..] => match pairs.parse() {
+            Ok(pairs) if pairs > 0 => step::run([folder, part, size, dtype], pairs, peer),
+            _ => Err(format!("a number of pairs, not {pairs}").into()),
+        },
         _ => {
-            eprintln!("usage: kinora-benches ops [FILTER]");
+            eprintln!(
+                "usage: ops [FILTER]\n       step FOLDER denoiser|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]"
+            );
             return ExitCode::from(2);
         }
     };
