@@ -1,21 +1,28 @@
 #!/usr/bin/env python3
-"""Makes the goldens that hold tensors, from the real classes at tiny configurations: tests/golden/<case>.
+"""Makes the goldens that hold tensors, from the real classes at tiny configurations, and the prompts: tests/golden/<case>.
 
     make.py [CASE ...]      all of them, or those named
 
-Each case is one safetensors file, or the files of a checkpoint and of its runs, and a case.toml that says what it is. Needs torch, diffusers, transformers and
-safetensors; nothing here is needed to run the tests.
+Each case is one safetensors file, or the files of a checkpoint and of its runs, or prompts, and a case.toml that says what it is. The
+case `suspicion` is no golden but what the reference answers about strings: models/src/text/suspicion.tsv. Needs torch, diffusers,
+transformers, safetensors and ftfy; nothing here is needed to run the tests. The prompts need a file, the tokenizer.json that umT5 is
+published with, in KINORA_UMT5_TOKENIZER.
 """
 
 import copy
 import functools
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import math
+import os
+import platform
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
+from random import Random
 
 import torch
 from safetensors.torch import save_file
@@ -409,6 +416,234 @@ def pipeline(case, seed, size, steps, prompt, negative, guidance):
     print(f"{case}: {sum(path.stat().st_size for path in files)} bytes")
 
 
+class Suspicion:
+    """Learns which strings ftfy calls bad, as an automaton, from its answers alone.
+
+    Strings belong to one state while no ending that was tried tells them apart; characters belong to one class while no ending does
+    so behind any state. Strings at random, mojibake among them, are then asked about. Where the automaton is wrong, the endings of
+    that string are tried too. It is done when it has been right about a million strings, and about many that are near its states.
+    """
+
+    MAPPINGS = "latin-1 cp1252 cp1251 cp1250 cp1253 cp1254 cp1257 iso8859-2 mac-roman cp437".split()
+
+    def __init__(self, seed):
+        from ftfy.badness import is_bad
+
+        self.ask, self.random = is_bad, Random(seed)
+        upper = {self.read(bytes([byte]), mapping) for byte in range(0x80, 0x100) for mapping in self.MAPPINGS}
+        more = [*range(0x80), *range(0x370, 0x460), *range(0x2010, 0x203b), 0x2028, 0xfffd]
+        self.classes, self.endings = [sorted(upper | set(map(chr, more)) | set("☃猫"))], {""}
+        self.scripts = [[c for c in map(chr, range(*ends)) if c.isprintable()] for ends in (
+            (0x20, 0x7f), (0xa0, 0x180), (0x370, 0x460), (0x5d0, 0x640), (0x900, 0x980), (0x1e00, 0x1f00), (0x2010, 0x2050),
+            (0x20a0, 0x2200), (0x2500, 0x2600), (0x3040, 0x3100), (0x4e00, 0x9fff), (0xac00, 0xd700), (0x1f300, 0x1f650))]
+
+    @staticmethod
+    def read(data, mapping):
+        """Decodes as ftfy does: a byte without a character is a control character."""
+        return "".join(bytes([b]).decode(mapping, "ignore") or chr(b) for b in data)
+
+    def signature(self, text):
+        return tuple(self.ask(text + ending) for ending in self.tried)
+
+    def explore(self):
+        self.tried = sorted(self.endings | {c[0] for c in self.classes})
+        numbers, self.reached, self.next = {self.signature(""): 0}, [""], []
+        for text in self.reached:
+            row = []
+            # The snowman, with which nothing is wrong, first: so its state has number 1.
+            for chars in [self.classes[self.class_of("☃")]] + self.classes:
+                longer = text + chars[0]
+                signature = self.signature(longer)
+                if not self.ask(longer) and signature not in numbers:
+                    numbers[signature] = len(self.reached)
+                    self.reached.append(longer)
+                row.append(numbers.get(signature) if not self.ask(longer) else None)
+            self.next.append(row[1:])
+
+    def class_of(self, char):
+        return next(i for i, chars in enumerate(self.classes) if char in chars)
+
+    def split(self):
+        """Whether some characters turned out to differ from the others of their class."""
+        classes = []
+        for chars in self.classes:
+            alike = {}
+            for c in chars:
+                alike.setdefault(tuple(self.signature(text + c) for text in self.reached), []).append(c)
+            classes += alike.values()
+        self.classes, before = classes, len(self.classes)
+        return len(classes) > before
+
+    def strings(self, number):
+        pick = self.random.choice
+        for text in self.reached:
+            for first in self.classes:
+                for second in self.classes:
+                    yield text + pick(first) + pick(second) + pick(pick(self.classes)) + pick(pick(self.classes))
+        for _ in range(number):
+            text = "".join(pick(pick(self.scripts)) if pick((0, 1)) else pick(self.scripts[0]) for _ in range(6))
+            for _ in range(pick((0, 1, 1, 2))):
+                text = self.read(text.encode(), pick(self.MAPPINGS))
+            at = self.random.randrange(len(text))
+            yield text[at:at + pick(range(2, 10))]
+
+    def errs(self, text):
+        state = 0
+        for c in text:
+            state = self.next[state][self.known.get(c, self.known["☃"])]
+            if state is None:
+                break
+        text = "".join(c if c in self.known else "☃" for c in text)
+        return (state is None) != self.ask(text)
+
+    def learn(self, number=1_000_000):
+        while True:
+            self.explore()
+            if self.split():
+                continue
+            self.known = {c: i for i, chars in enumerate(self.classes) for c in chars}
+            wrong = list(itertools.islice(filter(self.errs, self.strings(number)), 30))
+            print(f"{len(self.classes)} classes, {len(self.next)} states, wrong about {wrong[:3]}")
+            if not wrong:
+                return
+            for text in wrong:
+                for at in reversed(range(len(text))):  # what does not matter is left out
+                    shorter = text[:at] + text[at + 1:]
+                    text = shorter if self.errs(shorter) else text
+                text = "".join(c if c in self.known else "☃" for c in text)
+                self.endings |= {text[at:] for at in range(len(text))}
+
+    def table(self):
+        """The lines of models/src/text/suspicion.tsv, which `suspicion.rs` explains."""
+        def ranges(numbers, form):
+            numbers = sorted(numbers)
+            starts = [n for n in numbers if n - 1 not in numbers]
+            ends = [n for n in numbers if n + 1 not in numbers]
+            return " ".join(form % a if a == b else f"{form % a}-{form % b}" for a, b in zip(starts, ends, strict=True))
+
+        unlisted = [self.class_of(c) for c in "☃猫\u2028"]
+        order = unlisted + [i for i in range(len(self.classes)) if i not in unlisted]
+        for number, i in enumerate(order):
+            usual = [c for c in self.classes[i] if ord(c) > 0x7f and number == (2 if c.isspace() else 1 if c.isalnum() else 0)]
+            yield f"class\t{ranges([ord(c) for c in self.classes[i] if c not in usual], '%x')}"
+        neutral = self.next[1]
+        for state, row in enumerate(self.next):
+            bad = ranges([number for number, i in enumerate(order) if row[i] is None], "%d")
+            led = [f"{number}:{row[i]}" for number, i in enumerate(order) if row[i] is not None and (state == 1 or row[i] != neutral[i])]
+            yield f"state\t{bad}\t{' '.join(led)}".rstrip()
+
+
+def suspicion(seed):
+    learnt = Suspicion(seed)
+    learnt.learn()
+    assert learnt.next[0][learnt.class_of("☃")] == 1 and learnt.next[1][learnt.class_of("☃")] == 1
+    path = HERE.parents[1] / "models/src/text/suspicion.tsv"
+    path.write_text("".join(line + "\n" for line in learnt.table()))
+    print(f"{path.name}: {len(learnt.classes)} classes, {len(learnt.next)} states")
+
+
+def quoted(text):
+    """A JSON string in which marks, controls and spaces other than the usual one are escaped, so that the file can be read."""
+    def unit(c):
+        if c in '"\\':
+            return "\\" + c
+        if c == " " or unicodedata.category(c)[0] not in "MCZ":
+            return c
+        return json.dumps(c)[1:-1] if ord(c) > 0xffff else f"\\u{ord(c):04x}"
+    return '"' + "".join(map(unit, text)) + '"'
+
+
+def damaged(sentences, number, seed):
+    """Sentences whose UTF-8 was read in a wrong mapping, once or twice, most of them damaged once more; and strings of such letters."""
+    pick, kinds = Random(seed).choice, range(10)
+    read = Suspicion.read
+
+    def utf16_first(text):
+        units = text.encode("utf-16-le")
+        return b"".join(chr(u).encode("utf-8", "surrogatepass") for u in memoryview(units).cast("H")).replace(b"\0", b"\xc0\x80")
+
+    def lose(text, *instead):
+        return "".join(pick(instead) if c > "\x7f" and not pick(range(6)) else c for c in text)
+
+    for i in range(number):
+        text, mapping = pick(sentences), Suspicion.MAPPINGS[i % len(Suspicion.MAPPINGS)]
+        wrong = read(text.encode(), mapping)
+        yield (
+            wrong,
+            read(wrong.encode(), pick(Suspicion.MAPPINGS)),
+            wrong.replace("\xa0", " "),
+            "".join(bytes([b]).decode(mapping, "replace") for b in text.encode()),
+            lose(wrong, "\ufffd"),
+            lose(wrong, "?", "\ufffd", " ", ""),
+            f"{wrong} {pick(sentences)}",
+            " ".join(read(word.encode(), mapping) if pick((0, 1)) else word for word in text.split(" ")),
+            read(utf16_first(pick(("🎬 ", "\0", "😀😀 ")) + text), mapping),
+            "".join(pick([read(bytes([pick(range(0x80, 0x100))]), mapping), pick("aeE .,’”")]) for _ in range(12)),
+        )[pick(kinds)]
+
+
+def prompts(case, number, seed):
+    """Cleans and cuts the prompts that the case has, and the damaged ones, of which it makes more until there are enough."""
+    import ftfy
+    import tokenizers
+    import transformers
+    from diffusers.pipelines.wan.pipeline_wan import prompt_clean
+
+    folder = HERE / case
+    if "KINORA_UMT5_TOKENIZER" not in os.environ:
+        sys.exit(f"{case}: KINORA_UMT5_TOKENIZER names the tokenizer.json that umT5 is published with")
+    published = Path(os.environ["KINORA_UMT5_TOKENIZER"])
+    mini = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    umt5 = transformers.PreTrainedTokenizerFast(tokenizer_file=str(published), pad_token="<pad>", eos_token="</s>")
+
+    def ids(tokenizer, text):
+        cut = tokenizer(text, padding="max_length", max_length=512, truncation=True)
+        numbers = cut["input_ids"] + [sum(cut["attention_mask"])]
+        return hashlib.sha256(b"".join(n.to_bytes(4, "little") for n in numbers)).hexdigest()[:10]
+
+    def row(prompt):
+        cleaned = prompt_clean(prompt)
+        return ",".join((quoted(prompt), "null" if cleaned == prompt else quoted(cleaned),
+                         *(f'"{ids(tokenizer, cleaned)}"' for tokenizer in (mini, umt5))))
+
+    def write(name, prompts):
+        (folder / name).write_text("[\n" + ",\n".join(f"[{row(prompt)}]" for prompt in prompts) + "\n]\n")
+
+    had, hurt = ([prompt for prompt, *_ in json.loads((folder / name).read_text())] for name in ("prompts.json", "damaged.json"))
+    sentences = [text for text in had[:220] if 3 < len(text) < 40 and not text.isascii() and prompt_clean(text) == text]
+    more = dict.fromkeys(text for text in damaged(sentences, 2 * number, seed) if prompt_clean(text) != text or len(text) < 14)
+    hurt += [text for text in more if text not in hurt][:max(0, number - len(hurt))]
+    write("prompts.json", had)
+    write("damaged.json", hurt)
+
+    def sha256(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    (folder / "case.toml").write_text(f"""\
+# Prompts cleaned and cut into tokens. A row of prompts.json is: prompt; the cleaned one, or null where nothing changes; a hash of
+# its ids with the small tokenizer of this folder and with umT5's. The hash is the start of the SHA-256 of 512 padded ids and the
+# number of true ones, 32 bits each, little-endian. The first 220 prompts are written by hand, the others drawn from Unicode's blocks.
+# damaged.json has the same rows, of text that was decoded in a wrong mapping. make.py adds to it and makes the other columns.
+repo = "huggingface/diffusers"
+version = "{importlib.metadata.version("diffusers")}"
+function = "pipelines/wan/pipeline_wan.py: prompt_clean"
+ftfy = "{ftfy.__version__}"
+python = "{platform.python_version()}, Unicode {unicodedata.unidata_version[:-2]}"
+transformers = "{transformers.__version__}, PreTrainedTokenizerFast"
+tokenizers = "{tokenizers.__version__}"
+length = 512
+rows = [{len(had)}, {len(hurt)}]
+seed = {seed}
+umt5_sha256 = "{sha256(published)}"
+
+[sha256]
+prompts = "{sha256(folder / "prompts.json")}"
+damaged = "{sha256(folder / "damaged.json")}"
+tokenizer = "{sha256(folder / "tokenizer.json")}"
+""")
+    print(f"{case}: {len(had)} prompts and {len(hurt)} damaged ones")
+
+
 CASES = {
     "wan-vae-published-levels": lambda: wan_vae(
         "wan-vae-published-levels", 11, (2, 2), (16, 16, 8, 8), base_dim=3, z_dim=4, dim_mult=[1, 2, 4, 4],
@@ -431,6 +666,8 @@ CASES = {
         patch_size=(1, 2, 1)),
     "pipeline": lambda: pipeline(
         "pipeline", 61, (48, 32, 5), 3, "A  cat walks on the “grass” &amp; sea, realistic", "blurry, low quality, static", 5.0),
+    "sampling-prompts": lambda: prompts("sampling-prompts", 280, 71),
+    "suspicion": lambda: suspicion(5),
 }
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::mojibake;
+use super::mapping;
 
 /// The longest name that is looked for, without its semicolon.
 const NAME_CHARS: usize = 32;
@@ -135,7 +135,7 @@ fn resolve_number(code: u32) -> String {
     match code {
         0 => '\u{fffd}'.into(),
         0x0d => '\r'.into(),
-        0x80..=0x9f => char::from_u32(code).map(mojibake::fix_c1_control).into_iter().collect(),
+        0x80..=0x9f => char::from_u32(code).map(mapping::fix_c1_control).into_iter().collect(),
         0x01..=0x08 | 0x0b | 0x0e..=0x1f | 0x7f | 0xfdd0..=0xfdef => String::new(),
         0..=0x10_ffff if code & 0xfffe == 0xfffe => String::new(),
         _ => char::from_u32(code).unwrap_or('\u{fffd}').into(),

@@ -2,6 +2,8 @@
 
 pub mod clean;
 mod html;
+mod mapping;
 mod mojibake;
+mod suspicion;
 pub mod tokenizer;
 pub mod umt5;
