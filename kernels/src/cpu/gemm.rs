@@ -290,7 +290,7 @@ pub(crate) unsafe fn round_rows(
         return None;
     }
     let width = row_words(isa, form, k);
-    let mut words = vec![0u32; rows * width];
+    let mut words: Vec<u32> = Vec::with_capacity(rows * width);
     let out = Raw(words.as_mut_ptr());
     (0..rows).into_par_iter().with_min_len(8).for_each(|r| {
         // SAFETY: rows are read as the caller vouches, and written apart, whole.
@@ -302,6 +302,8 @@ pub(crate) unsafe fn round_rows(
         };
         round_row(isa, form, row, out);
     });
+    // SAFETY: `round_row` writes all words of a row.
+    unsafe { words.set_len(rows * width) };
     Some(words)
 }
 

@@ -299,12 +299,16 @@ pub fn feed_forward(
     with_values(&wide, |values| {
         let together = (HIDDEN_WORDS / up.n).next_multiple_of(ROWS).min(tokens.max(1));
         let width = row_words(isa, second.form(), up.n);
-        let mut hidden = vec![0u32; together * width];
+        let mut hidden: Vec<u32> = Vec::with_capacity(together * width);
         let hidden = Raw(hidden.as_mut_ptr());
         #[expect(unsafe_code, reason = "rows by pointer")]
-        // SAFETY: `flat_rows` gives `tokens` rows of `k` values `stride` apart inside `values`; `hidden` holds
-        // `together` rows of `width` words, and the second product writes every output.
+        // SAFETY: `flat_rows` gives `tokens` rows of `k` values `stride` apart inside `values`; `hidden` has room for
+        // `together` rows of `width` words, which the first product writes but for a last word of padding, and the
+        // second product writes every output.
         unsafe {
+            if up.n % 2 == 1 {
+                (0..together).for_each(|r| hidden.get().add((r + 1) * width - 1).write(0));
+            }
             build(&[tokens, n], |out| {
                 for start in (0..tokens).step_by(together) {
                     let rows = together.min(tokens - start);
