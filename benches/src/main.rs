@@ -1,8 +1,9 @@
 //! Benchmarks that print rows of CSV.
 //!
 //! - `ops [FILTER]`: every operation at the sizes models have.
-//! - `step FOLDER denoiser|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]`: passes of a checkpoint, by turns with those of the
-//!   command PEER, such as `python benches/peers/diffusers_step.py`.
+//! - `step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]`: passes of a checkpoint, by turns with those
+//!   of the command PEER, such as `python benches/peers/diffusers_step.py`. WORDS are in the prompt, which they fill unless
+//!   it is said how many.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints rows")]
 
 mod clock;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         },
         _ => {
             eprintln!(
-                "usage: ops [FILTER]\n       step FOLDER denoiser|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]"
+                "usage: ops [FILTER]\n       step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]"
             );
             return ExitCode::from(2);
         }

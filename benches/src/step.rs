@@ -11,8 +11,8 @@ use kinora_models::parts::{Placement, Timesteps};
 use crate::clock::{Clock, Taken, best};
 use crate::peer::{Pass, Peer};
 
-/// Words enough to fill the prompt: the peer attends to all of its rows too.
-const WORDS: usize = 600;
+/// Words enough to fill every row of a prompt.
+const MANY: usize = 600;
 
 /// Prints the medians of `pairs` passes, ours and the peer's by turns, with the rate that no kernel of ours exceeds.
 pub(crate) fn run(
@@ -25,16 +25,17 @@ pub(crate) fn run(
         "f32" => DType::F32,
         _ => return Err(format!("a dtype of bf16 or f32, not {dtype}").into()),
     };
-    let mut pass = match part {
-        "denoiser" => denoiser(Path::new(folder), size, compute)?,
-        "decode" => decode(Path::new(folder), size, compute)?,
-        _ => return Err(format!("denoiser or decode, not {part}").into()),
+    let (work, words) = part.split_once(':').unwrap_or((part, ""));
+    let mut pass = match (work, words) {
+        ("denoiser", "") => denoiser(Path::new(folder), MANY, size, compute)?,
+        ("denoiser", words) => denoiser(Path::new(folder), words.parse()?, size, compute)?,
+        ("decode", "") => decode(Path::new(folder), size, compute)?,
+        _ => return Err(format!("denoiser, denoiser:WORDS or decode, not {part}").into()),
     };
     pass()?;
     let mut peer = match peer {
         [] => None,
-        // A peer may hold its own weights at a dtype, but decodes at the one it is asked for.
-        command => Some(Peer::start(command, &[folder, part, size, dtype])?),
+        command => Some(Peer::start(command, &[folder, work, size, dtype])?),
     };
     let (mut ours, mut theirs) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs));
     for _ in 0..pairs {
@@ -78,10 +79,16 @@ pub(crate) fn run(
 
 type Work = Box<dyn FnMut() -> Result<(), Box<dyn Error>>>;
 
-fn denoiser(folder: &Path, size: &str, compute: DType) -> Result<Work, Box<dyn Error>> {
+/// A pass with a prompt of so many words; the peer pays for all rows of a prompt whatever is in them.
+fn denoiser(
+    folder: &Path,
+    words: usize,
+    size: &str,
+    compute: DType,
+) -> Result<Work, Box<dyn Error>> {
     let model = kinora_models::open(folder)?;
     let placement = Placement { device: Device::Cpu, compute };
-    let prompt = model.text_encoder(&placement)?.encode(&"word ".repeat(WORDS))?;
+    let prompt = model.text_encoder(&placement)?.encode(&"word ".repeat(words))?;
     let denoiser = model.denoiser(&placement)?;
     let context = denoiser.prepare(&prompt, &mut ())?;
     let latents = latents(model.as_ref(), size)?;
