@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
+use rayon::prelude::*;
 
 use super::file::Entry;
 use super::plan::Planned;
@@ -290,12 +291,14 @@ fn is_full<T: std::ops::BitAnd<Output = T> + PartialEq + Copy>(bits: T, mask: T)
     bits & mask == mask
 }
 
-/// The position of the first element that `is_bad`; looks at a page at a time without a branch for each element.
-fn first<const N: usize>(bytes: &[u8], is_bad: impl Fn([u8; N]) -> bool) -> Option<usize> {
+/// The position of the first element that `is_bad`; looks at a page at a time without a branch for each element, on many threads
+/// where there are many pages.
+fn first<const N: usize>(bytes: &[u8], is_bad: impl Fn([u8; N]) -> bool + Sync) -> Option<usize> {
+    const PAGE_BYTES: usize = 4096;
     let (elements, _) = bytes.as_chunks::<N>();
-    let mut pages = elements.chunks(4096 / N).enumerate();
-    let (page, elements) =
-        pages.find(|(_, page)| page.iter().fold(false, |bad, &element| bad | is_bad(element)))?;
+    let pages = elements.par_chunks(PAGE_BYTES / N).with_min_len(256).enumerate();
+    let (page, elements) = pages
+        .find_first(|(_, page)| page.iter().fold(false, |bad, &element| bad | is_bad(element)))?;
     let within = elements.iter().position(|&element| is_bad(element))?;
-    Some(page * (4096 / N) + within)
+    Some(page * (PAGE_BYTES / N) + within)
 }
