@@ -18,10 +18,12 @@ pub struct Delta {
     pub scale: f64,
 }
 
+/// All changes of a layer as one: `down` of each below the others', `up` beside the others', zero where it changes nothing.
 #[derive(Debug)]
-struct Attached {
-    rows: Range<usize>,
+struct Changes {
+    /// `(ranks, inputs)`.
     down: Matrix,
+    /// `(outputs, ranks)`.
     up: Matrix,
 }
 
@@ -30,13 +32,13 @@ struct Attached {
 pub struct Linear {
     matrix: Matrix,
     bias: Option<Tensor>,
-    deltas: Vec<Attached>,
+    changes: Option<Changes>,
 }
 
 impl Linear {
     /// A layer of a packed matrix and a bias `(n)`.
     pub fn new(matrix: Matrix, bias: Option<Tensor>) -> Self {
-        Self { matrix, bias, deltas: Vec::new() }
+        Self { matrix, bias, changes: None }
     }
 
     /// Reads `{name}.weight` and, where the plan holds it, `{name}.bias` of each name, one module's rows below the
@@ -109,13 +111,16 @@ impl Linear {
         let place = |x: &Tensor| -> Result<Tensor> {
             Ok(x.to_device(self.device())?.to_dtype(DType::F32)?)
         };
-        let up = (place(&delta.up)? * delta.scale)?;
+        let mut down = place(&delta.down)?;
+        let after = self.n() - rows.end;
+        let mut up = (place(&delta.up)? * delta.scale)?.pad_with_zeros(0, rows.start, after)?;
         let compute = self.matrix.dtype();
-        self.deltas.push(Attached {
-            rows,
-            down: Matrix::new(&place(&delta.down)?, compute)?,
-            up: Matrix::new(&up, compute)?,
-        });
+        if let Some(earlier) = &self.changes {
+            down = Tensor::cat(&[earlier.down.to_tensor()?, down.to_dtype(compute)?], 0)?;
+            up = Tensor::cat(&[earlier.up.to_tensor()?, up.to_dtype(compute)?], 1)?;
+        }
+        self.changes =
+            Some(Changes { down: Matrix::new(&down, compute)?, up: Matrix::new(&up, compute)? });
         Ok(())
     }
 
@@ -127,18 +132,12 @@ impl Linear {
     /// # Errors
     /// An input of another width.
     pub fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        if self.deltas.is_empty() {
+        let Some(changes) = &self.changes else {
             return Ok(matmul::linear(x, &self.matrix, self.bias.as_ref(), activation)?);
-        }
-        let mut y = matmul::linear(x, &self.matrix, self.bias.as_ref(), Activation::None)?;
-        let last = y.rank() - 1;
-        for delta in &self.deltas {
-            let low = matmul::linear(x, &delta.down, None, Activation::None)?;
-            let change = matmul::linear(&low, &delta.up, None, Activation::None)?;
-            let (start, end) = (delta.rows.start, delta.rows.end);
-            let padded = change.pad_with_zeros(last, start, y.dims()[last] - end)?;
-            y = (y + padded)?;
-        }
+        };
+        let y = matmul::linear(x, &self.matrix, self.bias.as_ref(), Activation::None)?;
+        let low = matmul::linear(x, &changes.down, None, Activation::None)?; // (tokens, ranks)
+        let y = (y + matmul::linear(&low, &changes.up, None, Activation::None)?)?;
         Ok(match activation {
             Activation::None => y,
             Activation::GeluTanh => y.gelu()?,
@@ -154,7 +153,7 @@ impl Linear {
     /// # Errors
     /// An input of another width.
     pub fn feed_forward(&self, x: &Tensor, activation: Activation, down: &Self) -> Result<Tensor> {
-        if !self.deltas.is_empty() || !down.deltas.is_empty() {
+        if self.changes.is_some() || down.changes.is_some() {
             return down.forward(&self.forward_activated(x, activation)?);
         }
         let up = (&self.matrix, self.bias.as_ref());
