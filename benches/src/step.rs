@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use candle_core::{DType, Device, Tensor};
 use kinora_kernels::{Isa, cases};
@@ -10,6 +11,9 @@ use kinora_models::parts::{Placement, Timesteps};
 
 use crate::clock::{Clock, Taken, best};
 use crate::peer::{Pass, Peer};
+
+/// Between two passes: threads that wait for more work by spinning have given up by then.
+const REST: Duration = Duration::from_millis(500);
 
 /// Words enough to fill every row of a prompt.
 const MANY: usize = 600;
@@ -39,12 +43,14 @@ pub(crate) fn run(
     };
     let (mut ours, mut theirs) = (Vec::with_capacity(pairs), Vec::with_capacity(pairs));
     for _ in 0..pairs {
+        std::thread::sleep(REST);
         let clock = Clock::start();
         pass()?;
         let Taken { wall, processor } = clock.stop();
         let (wall_s, cpu_s) = (wall.as_secs_f64(), processor.as_secs_f64());
         ours.push(Pass { wall_s, cpu_s, peak_mib: peak_mib() });
         if let Some(peer) = &mut peer {
+            std::thread::sleep(REST);
             theirs.push(peer.pass()?);
         }
     }
