@@ -174,9 +174,7 @@ pub enum MediaError {
         found_bytes: usize,
     },
     /// A frame rate is not a rate.
-    #[error(
-        "use {text:?} as a frame rate: expected a number or a fraction above 0 and at most 1000"
-    )]
+    #[error("use {text:?} as a frame rate: expected a number or a fraction from 0.001 to 1000")]
     Fps {
         /// The text or the numbers given.
         text: String,

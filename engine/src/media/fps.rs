@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use super::{MediaError, Result};
 
-/// The highest rate that is taken for one.
+/// The highest rate that is taken for one, and the most seconds a frame may last: encoders refuse longer ones.
 const MAX_FPS: u64 = 1000;
+const MAX_FRAME_SECS: u64 = 1000;
 
 /// Frames per second as a fraction in lowest terms, so that 24000/1001 stays what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +20,7 @@ impl Fps {
     /// Makes a rate of `num / den` frames per second.
     ///
     /// # Errors
-    /// Where it is not above 0 and at most 1000.
+    /// Where it is not from 0.001 to 1000.
     pub fn new(num: u32, den: u32) -> Result<Self> {
         Self::reduced(num.into(), den.into())
             .ok_or_else(|| MediaError::Fps { text: format!("{num}/{den}") })
@@ -42,7 +43,8 @@ impl Fps {
 
     fn reduced(num: u64, den: u64) -> Option<Self> {
         let divisor = gcd(num, den);
-        if num == 0 || den == 0 || num > den.checked_mul(MAX_FPS)? {
+        let (fastest, slowest) = (den.checked_mul(MAX_FPS)?, num.checked_mul(MAX_FRAME_SECS)?);
+        if num == 0 || den == 0 || num > fastest || den > slowest {
             return None;
         }
         // libav counts in i32.
