@@ -144,8 +144,13 @@ pub fn replace_file(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Res
 /// What the system says.
 pub(crate) fn check_file(path: &Path) -> Result<()> {
     let failed = |source| Error::Write { path: path.to_owned(), source };
-    if path.is_dir() {
-        return Err(failed(ErrorKind::IsADirectory.into()));
+    match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Err(failed(ErrorKind::IsADirectory.into())),
+        // A device or a pipe would be replaced by a file.
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(failed(io::Error::new(ErrorKind::InvalidInput, "not a regular file")));
+        }
+        _ => {}
     }
     Partial::file(path).map_err(failed)?;
     Ok(())

@@ -66,6 +66,32 @@ pub enum Error {
         /// The words there are.
         known: &'static str,
     },
+    /// More of something than the model can make.
+    #[error("{name} is {found}, this model makes at most {most}")]
+    TooMuch {
+        /// What there is too much of.
+        name: &'static str,
+        /// How much was asked for.
+        found: u32,
+        /// How much there can be.
+        most: u64,
+    },
+    /// Two things that would be written to one file.
+    #[error("{} would be written twice: as {first} and as {second}", path.display())]
+    SameFile {
+        /// The file.
+        path: PathBuf,
+        /// One of them.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// Numbers that ran out of their range while a clip was made.
+    #[error("{what} are not finite")]
+    NotFinite {
+        /// Which numbers, and when.
+        what: String,
+    },
     /// The model takes no picture.
     #[error("model {model} takes no picture to begin with")]
     NoImageInput {
@@ -190,6 +216,8 @@ impl Hint for Error {
             Self::Shape(_)
             | Self::Value { .. }
             | Self::Unknown { .. }
+            | Self::TooMuch { .. }
+            | Self::SameFile { .. }
             | Self::NoImageInput { .. } => Kind::Usage,
             Self::Memory { .. }
             | Self::Device { .. }
@@ -199,6 +227,7 @@ impl Hint for Error {
             Self::Json { .. }
             | Self::Setting { .. }
             | Self::Latents { .. }
+            | Self::NotFinite { .. }
             | Self::Manifest { .. }
             | Self::Read { .. } => Kind::Input,
             Self::Media(error) => error.kind(),
@@ -220,6 +249,10 @@ impl Hint for Error {
             Self::NoImageInput { .. } => {
                 Some("leave out --image, or use a model with image input".to_owned())
             }
+            Self::NotFinite { .. } => Some(
+                "a wider --dtype holds larger numbers (f16 none above 65504); a strong --guidance or adapter makes them"
+                    .to_owned(),
+            ),
             Self::Device { .. } => Some("`kinora doctor` lists what there is".to_owned()),
             Self::Media(error) => error.hint(),
             Self::Local(error) => error.hint(),

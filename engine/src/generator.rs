@@ -52,13 +52,6 @@ pub struct Estimate {
     pub memory: Vec<StageMemory>,
 }
 
-impl Estimate {
-    /// Bytes needed at the height of the worst stage.
-    pub fn peak_bytes(&self) -> u64 {
-        self.memory.iter().map(StageMemory::bytes).max().unwrap_or(0)
-    }
-}
-
 /// A clip and everything needed to make it again.
 #[derive(Debug, Clone)]
 pub struct Generated {

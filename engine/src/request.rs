@@ -1,6 +1,7 @@
 //! What is asked for, and the recipe it resolves to.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use kinora_cards::{Card, Frames, Grid, SamplerKind, Size};
@@ -158,6 +159,9 @@ pub struct Recipe {
     pub seed: u64,
 }
 
+/// The shifts that are followed: outside, the schedule is all noise or none.
+pub(crate) const FLOW_SHIFTS: RangeInclusive<f64> = 1e-3..=1e3;
+
 /// Most denoising steps that are taken for meant.
 const MAX_STEPS: u32 = 1000;
 
@@ -240,7 +244,7 @@ impl Recipe {
             "a number up to 1000",
         )?;
         let shift = flow_shift.value;
-        range("flow shift", shift, shift.is_finite() && shift > 0.0, "a number above 0")?;
+        range("flow shift", shift, FLOW_SHIFTS.contains(&shift), "a number from 0.001 to 1000")?;
         Ok(Self {
             prompt: request.prompt.clone(),
             negative_prompt,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::durable::json_beside;
 use crate::generator::Generator;
 use crate::manifest::Manifest;
 use crate::media::{self, Fps};
@@ -35,6 +36,7 @@ pub fn write_take(
     observer: &dyn Observer,
 ) -> Result<Take> {
     let begun = Instant::now();
+    check_apart(request, output)?;
     let frames = generator.estimate(request)?.recipe.num_frames.value;
     media::check_output(output, frames as usize)?;
     for file in [&request.save_latents, &request.trace].into_iter().flatten() {
@@ -56,6 +58,27 @@ pub fn write_take(
         manifest: generated.manifest,
         padded: written.padded,
     })
+}
+
+/// Refuses a request that writes one file twice.
+fn check_apart(request: &Request, output: &Path) -> Result<()> {
+    let manifest = json_beside(output);
+    let files = [
+        ("the clip", Some(output)),
+        ("its manifest", Some(manifest.as_path())),
+        ("the latents", request.save_latents.as_deref()),
+        ("the trace", request.trace.as_deref()),
+    ];
+    let mut seen: Vec<(&'static str, PathBuf)> = Vec::with_capacity(files.len());
+    for (name, path) in files.into_iter().filter_map(|(name, path)| Some((name, path?))) {
+        let path = std::path::absolute(path)
+            .map_err(|source| Error::Write { path: path.to_owned(), source })?;
+        if let Some((first, _)) = seen.iter().find(|(_, other)| *other == path) {
+            return Err(Error::SameFile { path, first, second: name });
+        }
+        seen.push((name, path));
+    }
+    Ok(())
 }
 
 /// Reads the manifest that travels with a clip.

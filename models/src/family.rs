@@ -30,6 +30,8 @@ pub struct Facts {
     pub latent_channels: usize,
     /// Rows of a padded prompt.
     pub text_length: usize,
+    /// Most patches along an axis: frames, rows or columns.
+    pub max_patches: u32,
     /// Every token has a timestep of its own, and a first frame can be given as a clean latent.
     pub expand_timesteps: bool,
     /// Bytes of each part's weights, as stored.

@@ -10,6 +10,13 @@ const TRANSFORMER: &str = "transformer/diffusion_pytorch_model.safetensors";
 
 /// Changes tensors of the transformer, and returns what is said of a generation with it.
 fn with_tensors(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> (Place, String) {
+    let place = changed(change);
+    let said = place.fails(&SMALL);
+    (place, said)
+}
+
+/// A checkpoint with a transformer of changed tensors.
+fn changed(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> Place {
     let place = Place::new();
     let path = place.path("model").join(TRANSFORMER);
     let bytes = std::fs::read(&path).expect("the checkpoint is whole");
@@ -17,8 +24,7 @@ fn with_tensors(change: impl FnOnce(&mut HashMap<String, Tensor>)) -> (Place, St
         candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).expect("it is readable");
     change(&mut tensors);
     candle_core::safetensors::save(&tensors, &path).expect("the copy is writable");
-    let said = place.fails(&SMALL);
-    (place, said)
+    place
 }
 
 fn bf16(shape: &[usize]) -> Tensor {
@@ -110,6 +116,16 @@ fn a_weight_that_is_no_number() {
         assert_says(&said, &[key]);
         assert_says(&place.fails(&["models", "verify", "model"]), &[key]);
     }
+}
+
+#[test]
+fn numbers_that_run_out_of_range() {
+    let place = changed(|tensors| {
+        let bias = bf16(&[48]).affine(0.0, 1e6).expect("a number everywhere");
+        tensors.insert("blocks.1.ffn.net.0.proj.bias".to_owned(), bias);
+    });
+    let said = place.fails(&[&SMALL[..], &["--dtype", "f16"]].concat());
+    assert_says(&said, &["latents after step 1 are not finite", "hint: ", "--dtype"]);
 }
 
 #[test]

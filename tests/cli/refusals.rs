@@ -38,6 +38,18 @@ fn frames_and_sizes_off_the_grid() {
 }
 
 #[test]
+fn clips_larger_than_the_model_can_turn() {
+    for (options, name) in [
+        (["--size", "2147483648x2147483648", "--frames", "1"], "width"),
+        (["--size", "48x1048576", "--frames", "1"], "height"),
+        (["--size", "48x32", "--frames", "4294967293"], "frames"),
+    ] {
+        let said = alone(&[&["-o", "out.png", "--vae-tile", "64"], &options[..]].concat());
+        assert!(said.starts_with(&format!("exit 2\nerror: {name} is ")), "{said}");
+    }
+}
+
+#[test]
 fn words_that_are_not_known() {
     insta::assert_snapshot!(refused(&["--dtype", "f64"]), @r#"
     exit 2
@@ -64,6 +76,10 @@ fn numbers_out_of_range() {
         ["--threads", "1000000"],
         ["--guidance", "nan"],
         ["--flow-shift", "-1"],
+        ["--flow-shift", "1000000"],
+        ["--fps", "0.000001"],
+        ["--save-latents", "out.mp4"],
+        ["--trace", "out.mp4.json"],
         ["--fps", "0"],
     ] {
         let said = refused(&options);

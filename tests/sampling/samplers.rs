@@ -157,7 +157,6 @@ fn guidance_steps_away_from_the_negative_prompt() -> candle_core::Result<()> {
     let cond = Tensor::new(&[1.0_f32, -2.0, 0.5], &Device::Cpu)?;
     let uncond = Tensor::new(&[0.5_f32, 1.0, 0.5], &Device::Cpu)?;
     assert_eq!(guidance::guide(&cond, &uncond, 5.0)?.to_vec1::<f32>()?, [3.0, -14.0, 0.5]);
-    assert!(guidance::is_active(1.01) && !guidance::is_active(1.0) && !guidance::is_active(0.0));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 use kinora_models::parts::{Context, Denoiser, Timesteps};
 
 use super::guidance;
+use super::latents::check_finite;
 use super::sampler::{Sampler, State};
 use super::trace::Trace;
 use crate::Result;
@@ -70,6 +71,7 @@ impl Denoising<'_> {
             };
             trace.put_batched(format!("step.{step}.model_output"), &noise_pred)?;
             latents = self.sampler.step(&mut state, &noise_pred, step, &latents)?;
+            check_finite(&latents, || format!("latents after step {}", step + 1))?;
             trace.put_batched(format!("step.{step}.latents"), &latents)?;
             let sigma = f64::from(self.sampler.sigmas()[step]);
             tell(observer, &Event::Step { index: step + 1, total: timesteps.len(), sigma })?;

@@ -10,7 +10,7 @@ use kinora_models::family::{Model, Part};
 use kinora_models::parts::{Denoiser, Placement, PromptEmbeds, Tiling};
 
 use super::denoise::{Denoising, Prompt};
-use super::memory::{self, Budget, Placements};
+use super::memory::{self, Budget, Extras, Placements};
 use super::options::{DeviceChoice, LocalOptions, Precision};
 use super::sampler::Sampler;
 use super::sigmas::{SchedulerConfig, Solver};
@@ -20,7 +20,7 @@ use crate::generator::{Capabilities, Estimate, Generated, Generator};
 use crate::manifest::{Computed, FileRecord, LoraRecord, Manifest, ModelFile, SCHEMA};
 use crate::media::{self, Frames};
 use crate::observe::{Event, Observer, Stage, tell};
-use crate::request::{FolderRecipe, Recipe, Request};
+use crate::request::{FolderRecipe, Lora, Recipe, Request};
 use crate::{Error, Result};
 
 /// More threads than the machine has only wait; more than this would take memory and minutes to start.
@@ -117,7 +117,27 @@ impl LocalGenerator {
                     Solver::Euler => SamplerKind::Euler,
                 }),
             });
-        Recipe::resolve(request, self.card, folder, &self.model.facts().grid)
+        let facts = self.model.facts();
+        let recipe = Recipe::resolve(request, self.card, folder, &facts.grid)?;
+        let patches = u64::from(facts.max_patches);
+        let [frames, rows, columns] =
+            [facts.grid.patch_frames, facts.grid.patch_height, facts.grid.patch_width]
+                .map(|latents| patches.saturating_mul(u64::from(latents)));
+        let [temporal, spatial] = [facts.grid.temporal, facts.grid.spatial].map(u64::from);
+        for (name, found, most) in [
+            ("width", recipe.width.value, columns.saturating_mul(spatial)),
+            ("height", recipe.height.value, rows.saturating_mul(spatial)),
+            (
+                "frames",
+                recipe.num_frames.value,
+                frames.saturating_sub(1).saturating_mul(temporal).saturating_add(1),
+            ),
+        ] {
+            if u64::from(found) > most {
+                return Err(Error::TooMuch { name, found, most });
+            }
+        }
+        Ok(recipe)
     }
 
     fn latent_shape(&self, recipe: &Recipe) -> Result<[usize; 4]> {
@@ -138,7 +158,8 @@ impl LocalGenerator {
         let tokens = model.facts().grid.tokens(recipe.size(), recipe.frames())?;
         let shape = self.latent_shape(&recipe)?;
         let tiling = memory::tiling(model, self.options.vae_tile, shape, &self.placements, budget);
-        let stages = memory::stages(model, tokens, shape, tiling, &self.placements);
+        let extras = extras(request);
+        let stages = memory::stages(model, tokens, shape, tiling, &self.placements, extras);
         memory::admit(&stages, budget, &recipe, &|size, frames| {
             let facts = model.facts();
             let tokens = facts.grid.tokens(size, frames).ok()?;
@@ -147,7 +168,7 @@ impl LocalGenerator {
             let shape = [c, t, h, w];
             let tiling =
                 memory::tiling(model, self.options.vae_tile, shape, &self.placements, budget);
-            let stages = memory::stages(model, tokens, shape, tiling, &self.placements);
+            let stages = memory::stages(model, tokens, shape, tiling, &self.placements, extras);
             stages.iter().map(crate::generator::StageMemory::bytes).max()
         })?;
         Ok((Estimate { recipe, tokens, memory: stages }, tiling))
@@ -270,6 +291,7 @@ impl LocalGenerator {
         let mut all = Vec::with_capacity(texts.len());
         for (n, text) in texts.into_iter().enumerate() {
             let embeds = encoder.encode(text)?;
+            latents::check_finite(&embeds.embeds, || "embeddings of the prompt".to_owned())?;
             tell(
                 run.observer,
                 &Event::Pass { index: n + 1, total: 1 + usize::from(negative.is_some()) },
@@ -298,6 +320,7 @@ impl LocalGenerator {
         let pixels = decode::to_tensor(picture, &self.placements.vae.device)?;
         run.trace.put_batched("vae.encode.0.in", &pixels)?;
         let mean = vae.encode(&pixels)?.to_dtype(DType::F32)?;
+        latents::check_finite(&mean, || "latents of the picture".to_owned())?;
         run.trace.put_batched("vae.encode.0.mean", &mean)?;
         decode::normalise(&mean, vae.statistics())
     }
@@ -332,6 +355,7 @@ impl LocalGenerator {
         let pixels = vae.decode(&latents, run.tiling, &mut |index, total| {
             observer.on(&Event::Decode { index, total })
         })?;
+        latents::check_finite(&pixels, || "decoded frames".to_owned())?;
         run.trace.put_batched("vae.decode.out", &pixels)?;
         let unit = decode::to_unit(&pixels)?;
         run.trace.put("frames", &unit, unit.dims())?;
@@ -417,6 +441,16 @@ fn prompts(
             Ok(Prompt { context: denoiser.prepare(embeds, &mut ())?, padded })
         })
         .collect()
+}
+
+/// What a request takes memory for beside the model.
+fn extras(request: &Request) -> Extras {
+    // A file that is not there is refused when it is opened.
+    let bytes = |lora: &Lora| std::fs::metadata(&lora.path).map_or(0, |metadata| metadata.len());
+    Extras {
+        has_image: request.image.is_some(),
+        adapters_bytes: request.loras.iter().map(bytes).sum(),
+    }
 }
 
 /// Embeddings with rows of zeros up to the full length.

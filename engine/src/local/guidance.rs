@@ -5,12 +5,6 @@
 
 use candle_core::{Result, Tensor};
 
-/// Whether a guidance scale needs the unconditional forward at all.
-#[must_use]
-pub fn is_active(guidance_scale: f64) -> bool {
-    guidance_scale > 1.0
-}
-
 /// `uncond + guidance_scale * (cond - uncond)`, in the type of the two predictions.
 ///
 /// # Errors

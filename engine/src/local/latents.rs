@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
+use kinora_models::weights::Source;
 use safetensors::SafeTensorError;
 
 use crate::durable::replace_file;
@@ -12,33 +13,34 @@ use crate::{Error, Result};
 /// Names under which initial latents are looked for, in order.
 const NAMES: [&str; 2] = ["latents", "noise"];
 
+/// Refuses numbers of which one is infinite or none, which `what` says in words.
+///
+/// # Errors
+/// [`Error::NotFinite`].
+pub(super) fn check_finite(x: &Tensor, what: impl FnOnce() -> String) -> Result<()> {
+    // Zero times anything finite is zero.
+    let sum = (x.to_dtype(DType::F32)? * 0.0)?.sum_all()?.to_scalar::<f32>()?;
+    if sum == 0.0 { Ok(()) } else { Err(Error::NotFinite { what: what() }) }
+}
+
 /// Reads latents `(c, t, h, w)`, with or without a batch of one before it, as `f32`.
 ///
 /// # Errors
 /// A file that is not safetensors, holds no `latents` or `noise`, or latents of another shape.
 pub(super) fn read(path: &Path, shape: [usize; 4]) -> Result<Tensor> {
     let wrong = |reason: String| Error::Latents { path: path.to_owned(), reason };
-    let bytes =
-        std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-        .map_err(|e| wrong(format!("not a readable safetensors file: {e}")))?;
-    let (name, latents) = NAMES
-        .iter()
-        .find_map(|name| tensors.get(*name).map(|t| (*name, t)))
+    let model = |e: kinora_models::Error| wrong(e.to_string());
+    let weights = Source::open(path).map_err(|e| model(e.into()))?.unplanned();
+    let name = NAMES
+        .into_iter()
+        .find(|name| weights.contains(name))
         .ok_or_else(|| wrong("no tensor `latents` or `noise`".to_owned()))?;
+    let found = weights.shape(name).map_err(|e| model(e.into()))?;
     let [c, t, h, w] = shape;
-    if latents.dims() != [c, t, h, w] && latents.dims() != [1, c, t, h, w] {
-        return Err(wrong(format!(
-            "tensor {name} has shape {:?}, this clip needs {shape:?}",
-            latents.dims()
-        )));
+    if *found != [c, t, h, w] && *found != [1, c, t, h, w] {
+        return Err(wrong(format!("tensor {name} has shape {found:?}, this clip needs {shape:?}")));
     }
-    let latents = latents.to_dtype(DType::F32)?.reshape((c, t, h, w))?;
-    let sum = latents.abs()?.sum_all()?.to_scalar::<f32>()?;
-    if !sum.is_finite() {
-        return Err(wrong(format!("tensor {name} is not finite")));
-    }
-    Ok(latents)
+    Ok(weights.tensor(name, DType::F32).map_err(model)?.reshape((c, t, h, w))?)
 }
 
 /// Writes final latents as `latents (1, c, t, h, w)`.

@@ -61,6 +61,15 @@ pub(super) fn tiling(
     }
 }
 
+/// What a request brings along.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extras {
+    /// A picture to begin with.
+    pub(super) has_image: bool,
+    /// Bytes of its adapters, as stored.
+    pub(super) adapters_bytes: u64,
+}
+
 /// Memory of each stage of a generation.
 pub(super) fn stages(
     model: &dyn Model,
@@ -68,25 +77,39 @@ pub(super) fn stages(
     latent_shape: [usize; 4],
     tiling: Option<Tiling>,
     placements: &Placements,
+    extras: Extras,
 ) -> Vec<StageMemory> {
     let text = model.loaded_bytes(Part::TextEncoder, &placements.main);
     let denoiser = model.loaded_bytes(Part::Denoiser, &placements.main);
     let vae = model.loaded_bytes(Part::Vae, &placements.vae);
-    let latents = latent_shape.iter().product::<usize>() as u64 * 4 * 8;
-    vec![
+    let latents = latent_shape.iter().fold(4 * 8, |all: u64, n| all.saturating_mul(*n as u64));
+    let [c, _, h, w] = latent_shape;
+    // Encoding holds about what decoding does, and is not tiled.
+    let image = || StageMemory {
+        stage: Stage::Image,
+        weights_bytes: vae,
+        working_bytes: model.decode_working_bytes([c, 1, h, w], None, &placements.vae),
+    };
+    let mut stages = vec![
         StageMemory { stage: Stage::Text, weights_bytes: text, working_bytes: 64 << 20 },
         StageMemory {
             stage: Stage::Denoise,
-            weights_bytes: denoiser,
-            working_bytes: latents + model.denoiser_working_bytes(tokens, &placements.main),
+            weights_bytes: denoiser.saturating_add(extras.adapters_bytes),
+            working_bytes: latents
+                .saturating_add(model.denoiser_working_bytes(tokens, &placements.main)),
         },
         StageMemory {
             stage: Stage::Decode,
             weights_bytes: vae,
-            working_bytes: latents
-                + model.decode_working_bytes(latent_shape, tiling, &placements.vae),
+            working_bytes: latents.saturating_add(model.decode_working_bytes(
+                latent_shape,
+                tiling,
+                &placements.vae,
+            )),
         },
-    ]
+    ];
+    stages.extend(extras.has_image.then(image));
+    stages
 }
 
 /// Refuses a plan that does not fit, and says what would.

@@ -8,22 +8,19 @@
 //! huggingface/diffusers 0.42.1: `schedulers/scheduling_unipc_multistep.py`, `schedulers/scheduling_flow_match_euler_discrete.py`,
 //! and `numpy.linspace`.
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use kinora_models::faults::{self, Fault};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::request::FLOW_SHIFTS;
 
 /// How many noise levels the published flow-matching models were trained on.
 const TRAIN_TIMESTEPS: usize = 1000;
 
 /// How far UniPC stays away from sigma 1, where the logarithm of the signal is infinite.
 const FROM_ONE: f64 = 1e-6;
-
-/// The shifts that are followed: outside, the schedule is all noise or none.
-const SHIFTS: RangeInclusive<f64> = 1e-3..=1e3;
 
 /// What integrates the flow from noise to latents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,12 +141,14 @@ impl Settings<'_> {
     fn shift(&self, setting: &'static str) -> Result<f64> {
         match self.keys.get(setting) {
             None => Ok(1.0),
-            Some(value) => value.as_f64().filter(|shift| SHIFTS.contains(shift)).ok_or_else(|| {
-                self.refuse(
-                    setting,
-                    format!("a number from {} to {}", SHIFTS.start(), SHIFTS.end()),
-                )
-            }),
+            Some(value) => {
+                value.as_f64().filter(|shift| FLOW_SHIFTS.contains(shift)).ok_or_else(|| {
+                    self.refuse(
+                        setting,
+                        format!("a number from {} to {}", FLOW_SHIFTS.start(), FLOW_SHIFTS.end()),
+                    )
+                })
+            }
         }
     }
 

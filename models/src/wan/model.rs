@@ -136,6 +136,14 @@ impl WanModel {
                 })?
             }
         };
+        if text.0.d_model != transformer.0.text_dim {
+            return Err(Error::Config {
+                class: "WanTransformer3DModel",
+                field: "text_dim".to_owned(),
+                expected: format!("{}, the width of the text encoder", text.0.d_model),
+                found: transformer.0.text_dim.to_string(),
+            });
+        }
         let facts = facts(&checkpoint, [&text.1, &transformer.1, &vae.1], &transformer.0, &vae.0)?;
         Ok(Box::new(Self { checkpoint, facts, original_names, text, transformer, vae }))
     }
@@ -194,6 +202,7 @@ fn facts(
         },
         latent_channels: vae_config.z_dim,
         text_length: TEXT_LENGTH,
+        max_patches: number(config.rope_max_seq_len),
         expand_timesteps,
         weights: Footprint {
             text_encoder: text.stored_bytes,
@@ -247,7 +256,7 @@ impl Model for WanModel {
         // for what an operation needs inside, and the widest row of the feed-forward.
         let values = 9 * config.dim() + 2 * config.ffn_dim;
         let widest = placement.activations().size_in_bytes().max(4);
-        (tokens * values * widest) as u64
+        (tokens as u64).saturating_mul((values * widest) as u64)
     }
 
     fn decode_working_bytes(
@@ -257,10 +266,11 @@ impl Model for WanModel {
         placement: &Placement,
     ) -> u64 {
         let config = &self.vae.0;
-        let frames = t.saturating_sub(1) * config.temporal_factor() + 1;
+        let frames = t.saturating_sub(1).saturating_mul(config.temporal_factor()).saturating_add(1);
         let spatial = config.spatial_factor();
         let value_bytes = placement.activations().size_in_bytes();
-        config.decode_bytes([frames, h * spatial, w * spatial], tiling, value_bytes)
+        let sides = [h, w].map(|latents| latents.saturating_mul(spatial));
+        config.decode_bytes([frames, sides[0], sides[1]], tiling, value_bytes)
     }
 
     fn text_encoder(&self, placement: &Placement) -> Result<Box<dyn TextEncoder>> {

@@ -20,32 +20,33 @@ impl Config {
         tiling: Option<Tiling>,
         value_bytes: usize,
     ) -> u64 {
-        let side = |px: usize| tiling.map_or(px, |tiling| px.min(tiling.tile_px)) as u64;
+        let side = |px: usize| tiling.map_or(px, |tiling| px.min(tiling.tile_px)) as u128;
         let finest = side(height_px) * side(width_px);
-        let coarsest = self.spatial_factor() as u64;
+        let coarsest = self.spatial_factor() as u128;
         let mut pixels = finest / (coarsest * coarsest).max(1); // of a frame at this level
-        let (mut kept, mut widest) = (0u64, 0u64); // values
+        let (mut kept, mut widest) = (0u128, 0u128); // values
         let doubles = self.temporal_upsample();
         let dims = self.decoder_dims();
         let mut inputs = dims[0];
         // The first convolution and the two blocks in the middle.
-        kept += pixels * (self.z_dim + 4 * dims[0]) as u64;
+        kept += pixels * (self.z_dim + 4 * dims[0]) as u128;
         for (level, &dim) in dims.iter().enumerate() {
             let convolutions = inputs + dim * (2 * self.num_res_blocks + 1);
-            kept += pixels * convolutions as u64;
-            widest = widest.max(pixels * dim as u64);
+            kept += pixels * convolutions as u128;
+            widest = widest.max(pixels * dim as u128);
             if let Some(&doubles_time) = doubles.get(level) {
                 // What doubling time adds waits here while half of it goes on.
-                kept += if doubles_time { 3 * pixels * dim as u64 } else { 0 };
+                kept += if doubles_time { 3 * pixels * dim as u128 } else { 0 };
                 (inputs, pixels) = (dim / 2, 4 * pixels);
             } else {
-                kept += pixels * dim as u64;
+                kept += pixels * dim as u128;
             }
         }
-        let at_once = (FRAMES_AT_ONCE as u64) * (kept + ALIVE as u64 * widest);
+        let at_once = (FRAMES_AT_ONCE as u128) * (kept + ALIVE as u128 * widest);
         // The clip, and the tile that is put into it.
-        let clip = (PICTURE_CHANNELS * frames) as u64 * (height_px * width_px) as u64;
-        let tile = (PICTURE_CHANNELS * frames) as u64 * tiling.map_or(0, |_| 3 * finest);
-        at_once * value_bytes as u64 + 4 * (clip + tile)
+        let clip = PICTURE_CHANNELS as u128 * frames as u128 * height_px as u128 * width_px as u128;
+        let tile = PICTURE_CHANNELS as u128 * frames as u128 * tiling.map_or(0, |_| 3 * finest);
+        let bytes = at_once * value_bytes as u128 + 4 * (clip + tile);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
