@@ -1,5 +1,7 @@
 //! Options as typed words become settings of the engine.
 
+use std::path::{Path, PathBuf};
+
 use kinora_engine::cards::{Card, Frames, SamplerKind, Size};
 use kinora_engine::local::LocalOptions;
 use kinora_engine::request::{Lora, NegativePrompt, Request};
@@ -14,7 +16,7 @@ pub(crate) struct Checkpoint {
     /// As it was asked for.
     pub(crate) name: String,
     /// Its folder.
-    pub(crate) folder: std::path::PathBuf,
+    pub(crate) folder: PathBuf,
     /// Its card, when its provenance says which.
     pub(crate) card: Option<&'static Card>,
 }
@@ -59,9 +61,13 @@ pub(crate) fn request(options: &Generate) -> Result<Request, Failure> {
         flow_shift: options.flow_shift,
         sampler: options.sampler.as_deref().map(sampler).transpose()?,
         seed: options.seed,
-        image: options.image.clone(),
+        image: options.image.as_deref().map(|file| absolute("--image", file)).transpose()?,
         loras: options.loras.iter().map(|text| lora(text)).collect::<Result<_, _>>()?,
-        init_latents: options.init_latents.clone(),
+        init_latents: options
+            .init_latents
+            .as_deref()
+            .map(|file| absolute("--init-latents", file))
+            .transpose()?,
         save_latents: options.save_latents.clone(),
         trace: options.trace.clone(),
         trace_blocks: options.trace_blocks,
@@ -92,10 +98,13 @@ fn lora(text: &str) -> Result<Lora, Failure> {
         },
         _ => (text, 1.0),
     };
-    // Relative paths in a manifest would depend on where a replay is started.
-    let path = std::path::absolute(path)
-        .map_err(|e| Failure::new(Kind::Usage, format!("--lora {text}: {e}")))?;
-    Ok(Lora { path, scale })
+    Ok(Lora { path: absolute("--lora", Path::new(path))?, scale })
+}
+
+/// A path that a manifest may hold: a relative one would depend on where a replay is started.
+fn absolute(option: &str, path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|e| Failure::new(Kind::Usage, format!("{option} {}: {e}", path.display())))
 }
 
 /// Reads `8GB`, `512MB`, `1.5GiB` or plain bytes.

@@ -1,8 +1,11 @@
 //! The record of one take: everything needed to make it again.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::request::{Lora, Recipe};
+use crate::{Error, Result};
 
 /// Version of the record's layout.
 pub const SCHEMA: u32 = 1;
@@ -15,7 +18,7 @@ pub struct Manifest {
     pub schema: u32,
     /// Program and version.
     pub engine: String,
-    /// The model as it was asked for: a card's name or a folder.
+    /// The model as it was asked for: a card's name, a repository's, or a folder, whose path is absolute.
     pub model: String,
     /// The card that was recognised.
     pub card: Option<String>,
@@ -43,6 +46,26 @@ pub struct Manifest {
     pub frames_hash: String,
 }
 
+impl Manifest {
+    /// Compares the files of the user, adapters among them, with what was recorded of them.
+    ///
+    /// # Errors
+    /// The first file that is gone, or that is no longer what the clip was made from.
+    pub fn check_files(&self) -> Result<()> {
+        let loras = self.loras.iter().map(|file| (file.lora.path.as_path(), &file.blake3));
+        let others = [&self.image, &self.init_latents].into_iter().flatten();
+        let others = others.map(|file| (Path::new(&file.path), &file.blake3));
+        for (path, expected) in loras.chain(others) {
+            let (expected, found) = (expected.clone(), FileRecord::of(path)?.blake3);
+            if found != expected {
+                let file = path.to_owned();
+                return Err(Error::Setting { file, setting: "BLAKE3", expected, found });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A file of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +84,20 @@ pub struct FileRecord {
     pub path: String,
     /// BLAKE3 of its bytes.
     pub blake3: String,
+}
+
+impl FileRecord {
+    /// Reads a file and records what is in it.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn of(path: &Path) -> Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        hasher.update_reader(std::fs::File::open(path).map_err(read)?).map_err(read)?;
+        let blake3 = hasher.finalize().to_hex().to_string();
+        Ok(Self { path: path.display().to_string(), blake3 })
+    }
 }
 
 /// An adapter and what was in its file.

@@ -4,9 +4,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::Deserialize;
+
 use crate::durable::json_beside;
 use crate::generator::Generator;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SCHEMA};
 use crate::media::{self, Fps};
 use crate::observe::{Event, Observer, Stage, tell};
 use crate::request::{NegativePrompt, Recipe, Request};
@@ -86,8 +88,20 @@ fn check_apart(request: &Request, output: &Path) -> Result<()> {
 /// # Errors
 /// A file without one, or one of another version.
 pub fn read_manifest(path: &Path) -> Result<Manifest> {
-    serde_json::from_str(&media::read_manifest(path)?)
-        .map_err(|source| Error::Manifest { path: path.to_owned(), source })
+    /// What every version has.
+    #[derive(Deserialize)]
+    struct Version {
+        schema: u64,
+    }
+    let text = media::read_manifest(path)?;
+    let unreadable = |source| Error::Manifest { path: path.to_owned(), source };
+    // Another version has other fields: they are no reason to refuse it, its number is.
+    let Version { schema } = serde_json::from_str(&text).map_err(unreadable)?;
+    if schema != u64::from(SCHEMA) {
+        let (expected, found) = (SCHEMA.to_string(), schema.to_string());
+        return Err(Error::Setting { file: path.to_owned(), setting: "schema", expected, found });
+    }
+    serde_json::from_str(&text).map_err(unreadable)
 }
 
 /// How a replay compares with its original.
@@ -115,6 +129,7 @@ impl Replay {
 }
 
 /// The request that makes the same clip again: every value of the recipe said explicitly.
+/// Whether its files are still those it was made from is for [`Manifest::check_files`] to say.
 ///
 /// # Errors
 /// A frame rate out of range.

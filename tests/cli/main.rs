@@ -5,4 +5,5 @@ mod broken;
 mod command;
 mod help;
 mod refusals;
+mod replay;
 mod stopped;

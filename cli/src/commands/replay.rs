@@ -8,7 +8,7 @@ use kinora_engine::local::{LocalGenerator, LocalOptions, VaeTile};
 use kinora_engine::{Kind, Replay, read_manifest, replay_request};
 use serde_json::json;
 
-use super::generate;
+use super::{demo, generate};
 use crate::args;
 use crate::errors::Failure;
 use crate::settings;
@@ -18,7 +18,17 @@ use crate::ui::{self, Mode, Ui};
 pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     let manifest = read_manifest(&options.file)?;
     let request = replay_request(&manifest)?;
-    let checkpoint = settings::checkpoint(options.model.as_deref().unwrap_or(&manifest.model))?;
+    manifest.check_files().map_err(|error| {
+        Failure::from(error).hint("put back the file that the clip was made from")
+    })?;
+    let (_folder, checkpoint) = match &options.model {
+        // The demo's model went with its folder; it is the same each time it is written.
+        None if manifest.model == demo::MODEL => {
+            let (folder, checkpoint) = demo::checkpoint()?;
+            (Some(folder), checkpoint)
+        }
+        model => (None, settings::checkpoint(model.as_ref().unwrap_or(&manifest.model))?),
+    };
     let computed = &manifest.computed;
     let machine = LocalOptions {
         device: computed.device.parse()?,
@@ -77,8 +87,24 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     Err(Failure::new(Kind::Input, message).hint(hint))
 }
 
-/// `take.mp4` becomes `take.replay.mp4`.
+/// `take.mp4` and `take.mp4.json` become `take.replay.mp4`; the folder `take` and its manifest become `take.replay/`.
 fn beside(file: &Path) -> PathBuf {
+    let mut file = file.to_owned();
+    if file.file_name().is_some_and(|name| name == "manifest.json") {
+        file.set_file_name("");
+    } else if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+        file.set_extension("");
+    }
+    if file.file_name().is_none() {
+        // The working directory and those above it have a name elsewhere.
+        file = std::fs::canonicalize(Path::new(".").join(&file)).unwrap_or(file);
+    }
+    if file.is_dir() {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(".replay");
+        // The empty name ends the path in a separator, which says that it is a folder.
+        return file.with_file_name(name).join("");
+    }
     match file.extension() {
         Some(extension) => {
             let mut last = std::ffi::OsString::from("replay.");

@@ -229,13 +229,13 @@ impl LocalGenerator {
         let manifest = Manifest {
             schema: SCHEMA,
             engine: concat!("kinora ", env!("CARGO_PKG_VERSION")).to_owned(),
-            model: self.name.clone(),
+            model: asked(&self.name, &self.folder),
             card: self.card.map(|card| card.name.clone()),
             files: self.files()?,
             token_ids: embeds.iter().map(|e| ids_hash(&e.input_ids)).collect(),
             loras,
             image: picture.map(|(record, _)| record),
-            init_latents: request.init_latents.as_deref().map(record).transpose()?,
+            init_latents: request.init_latents.as_deref().map(FileRecord::of).transpose()?,
             computed: self.computed(run.tiling),
             sigmas: sampler.sigmas().to_vec(),
             recipe: run.recipe,
@@ -254,7 +254,10 @@ impl LocalGenerator {
         let mut adapters = Vec::with_capacity(request.loras.len());
         for lora in &request.loras {
             adapters.push(lora::Lora::open(&lora.path, lora.scale, self.model.as_ref())?);
-            records.push(LoraRecord { lora: lora.clone(), blake3: record(&lora.path)?.blake3 });
+            records.push(LoraRecord {
+                lora: lora.clone(),
+                blake3: FileRecord::of(&lora.path)?.blake3,
+            });
         }
         Ok((records, adapters))
     }
@@ -265,7 +268,7 @@ impl LocalGenerator {
         let size = run.recipe.size();
         let (width, height) = (size.width as usize, size.height as usize);
         let picture = media::read_image(path)?.resize(width, height, media::Filter::Lanczos)?;
-        Ok(Some((record(path)?, picture)))
+        Ok(Some((FileRecord::of(path)?, picture)))
     }
 
     /// Initial latents: of a file, else noise from the seed.
@@ -463,15 +466,12 @@ fn ids_hash(ids: &[u32]) -> String {
     blake3::hash(&bytes).to_hex().to_string()
 }
 
-/// A file of the user and the hash of its bytes.
-fn record(path: &Path) -> Result<FileRecord> {
-    let mut hasher = blake3::Hasher::new();
-    let read = |source| Error::Read { path: path.to_owned(), source };
-    hasher.update_reader(std::fs::File::open(path).map_err(read)?).map_err(read)?;
-    Ok(FileRecord {
-        path: path.display().to_string(),
-        blake3: hasher.finalize().to_hex().to_string(),
-    })
+/// The model as a manifest names it. A folder that was named by its path is found from every working directory.
+fn asked(name: &str, folder: &Path) -> String {
+    match std::path::absolute(folder) {
+        Ok(absolute) if Path::new(name) == folder => absolute.display().to_string(),
+        _ => name.to_owned(),
+    }
 }
 
 fn dtype(precision: Precision) -> DType {
