@@ -11,9 +11,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
-    match commands::run(args) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
-    }
+    let done = match args::Args::try_parse() {
+        Ok(args) => commands::run(args),
+        Err(refusal) if refusal.use_stderr() => refusal.exit(),
+        Err(help) => {
+            ui::written(help.print());
+            ui::unwritten().map_or(Ok(ExitCode::SUCCESS), Err)
+        }
+    };
+    done.unwrap_or_else(errors::Failure::report)
 }

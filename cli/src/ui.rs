@@ -1,16 +1,20 @@
 //! The terminal: bars, plain lines or JSON lines from the engine's events.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use kinora_engine::Kind;
 use kinora_engine::observe::{Event, Observer, Stage};
 use serde_json::{Value, json};
 
+use crate::errors::Failure;
+
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
 /// Makes Ctrl-C (and termination) a wish to stop; a second one ends the program at once.
 pub(crate) fn stop_on_interrupt() {
@@ -27,10 +31,30 @@ pub(crate) fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// Writes a line to standard output; a reader that went away is no failure.
+/// Writes a line to standard output, as [`print_bytes`] does.
 pub(crate) fn print(line: &str) {
+    print_bytes(format!("{line}\n").as_bytes());
+}
+
+/// Writes to standard output. Where that fails, [`unwritten`] says so.
+pub(crate) fn print_bytes(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
+    written(out.write_all(bytes).and_then(|()| out.flush()));
+}
+
+/// Keeps the first failure to write to standard output; a reader that went away is none.
+pub(crate) fn written(result: io::Result<()>) {
+    if let Err(error) = result
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.get_or_init(|| error);
+    }
+}
+
+/// What a command fails with whose answer could not be written.
+pub(crate) fn unwritten() -> Option<Failure> {
+    let error = UNWRITTEN.get()?;
+    Some(Failure::new(Kind::Resources, format!("write standard output: {error}")))
 }
 
 /// Writes a line to standard error.
@@ -184,7 +208,9 @@ impl Observer for Ui {
                 }
             }
         }
-        if is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        // Nobody can follow a run whose events are lost.
+        let ends = is_interrupted() || UNWRITTEN.get().is_some();
+        if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

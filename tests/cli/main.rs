@@ -4,6 +4,7 @@
 mod broken;
 mod command;
 mod help;
+mod printed;
 mod refusals;
 mod replay;
 mod stopped;

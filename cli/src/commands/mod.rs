@@ -12,17 +12,27 @@ use clap::CommandFactory;
 
 use crate::args::{Args, Command};
 use crate::errors::Failure;
+use crate::ui;
 
 /// Runs what was asked for.
 pub(crate) fn run(args: Args) -> Result<ExitCode, Failure> {
-    match args.command {
+    let done = verb(args.command);
+    // What a command fails with after that, such as the wish to stop, only follows from it.
+    ui::unwritten().map_or(done, Err)
+}
+
+fn verb(command: Command) -> Result<ExitCode, Failure> {
+    match command {
         Command::Generate(options) => generate::run(&options),
         Command::Replay(options) => replay::run(&options),
         Command::Models(verb) => models::run(&verb),
         Command::Doctor => doctor::run(),
         Command::Demo(options) => demo::run(&options),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Args::command(), "kinora", &mut std::io::stdout());
+            // It panics where a write fails.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "kinora", &mut script);
+            ui::print_bytes(&script);
             Ok(ExitCode::SUCCESS)
         }
     }
