@@ -1,12 +1,13 @@
 //! The terminal: bars, plain lines or JSON lines from the engine's events.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kinora_engine::Kind;
 use kinora_engine::observe::{Event, Observer, Stage};
 use serde_json::{Value, json};
@@ -214,9 +215,64 @@ impl Observer for Ui {
     }
 }
 
-/// A bar for so many bytes, on a terminal; elsewhere it stays silent.
-pub(crate) fn bytes_bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    bar.set_style(style("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"));
-    bar
+/// Shows how far the bytes of some files are: a bar on a terminal, plain lines elsewhere.
+pub(crate) struct Bytes {
+    bar: Option<ProgressBar>,
+    tenths: BTreeMap<String, u64>,
+}
+
+impl Bytes {
+    /// Progress of so many bytes, of which some are there already.
+    pub(crate) fn new(total: u64, done: u64) -> Self {
+        let bar = io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            bar.set_style(style("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} ETA {eta}"));
+            bar.set_position(done);
+            bar
+        });
+        Self { bar, tenths: BTreeMap::new() }
+    }
+
+    /// Shows that `done` of the `total` bytes of a file are there, `new` of them since the last time.
+    pub(crate) fn show(&mut self, file: &str, new: u64, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(file.to_owned());
+            bar.inc(new);
+        } else if let Some(tenths) = self.next(file, done, total) {
+            tell(&format!("  {file}: {} % of {}", tenths * 10, HumanBytes(total)));
+        }
+    }
+
+    /// How many tenths of a file are there, where that is worth a line: at its first bytes, and at each tenth.
+    fn next(&mut self, file: &str, done: u64, total: u64) -> Option<u64> {
+        let tenths = done.min(total).saturating_mul(10).checked_div(total).unwrap_or(10);
+        if self.tenths.get(file).is_some_and(|told| tenths <= *told) {
+            return None;
+        }
+        self.tenths.insert(file.to_owned(), tenths);
+        Some(tenths)
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Bytes;
+
+    #[test]
+    fn a_file_has_a_line_at_its_beginning_and_at_each_tenth() {
+        let mut bytes = Bytes { bar: None, tenths: Default::default() };
+        let mut told = |file: &str, done| bytes.next(file, done, 1000);
+        let lines: Vec<u64> = (1..=1000).filter_map(|done| told("a", done)).collect();
+        assert_eq!(lines, (0..=10).collect::<Vec<u64>>());
+        // Another file is counted by itself, and one that begins again is not told of twice.
+        assert_eq!([told("b", 250), told("b", 100), told("b", 1000)], [Some(2), None, Some(10)]);
+        assert_eq!(bytes.next("empty", 0, 0), Some(10));
+    }
 }

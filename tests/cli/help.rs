@@ -1,5 +1,8 @@
 //! What is printed where nothing fails.
 
+use kinora_tests::hub::{FakeHub, HubFile};
+use sha2::{Digest, Sha256};
+
 use crate::command::{Place, SMALL, text};
 
 #[test]
@@ -35,9 +38,52 @@ fn a_checkpoint_is_inspected_and_verified() {
     VAE           146 tensors (146 BF16), 0.000 billion values, 0.00 GB
       model/vae/diffusion_pytorch_model.safetensors
     ");
-    assert!(
-        place.prints(&["models", "verify", "model"]).starts_with("every tensor is accounted for")
-    );
+    let verified = place.run(&["models", "verify", "model"]);
+    let (said, told) = (text(&verified.stdout), text(&verified.stderr));
+    assert!(said.starts_with("every tensor is accounted for"), "{said}");
+    for part in ["text_encoder/model", "transformer/diffusion_pytorch_model"] {
+        let lines = told.lines().filter(|line| line.contains(part));
+        assert!(
+            lines.clone().next_back().is_some_and(|line| line.contains(": 100 % of ")),
+            "{told}"
+        );
+        assert!(lines.count() <= 11, "{told}");
+    }
+}
+
+#[test]
+fn a_pull_tells_how_far_it_is_where_there_is_no_terminal() {
+    let place = Place::new();
+    // Every pattern of the card has a file; all but the last are of one content, which comes once.
+    let small = |path: &str| HubFile {
+        path: path.to_owned(),
+        content: b"hello\n".to_vec(),
+        etag: "ce013625030ba8dba906f756967f9e9ca394464a".to_owned(),
+        is_large: false,
+    };
+    let folders = ["scheduler", "text_encoder", "tokenizer", "transformer", "vae"];
+    let mut files: Vec<HubFile> =
+        folders.iter().map(|folder| small(&format!("{folder}/config.json"))).collect();
+    let weights = ["text_encoder", "transformer"];
+    files.extend(weights.iter().map(|folder| small(&format!("{folder}/model.safetensors"))));
+    files.push(small("model_index.json"));
+    let content = vec![7; 3 << 20];
+    let etag = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    let large = "vae/model.safetensors";
+    files.push(HubFile { path: large.to_owned(), content, etag, is_large: false });
+    let hub = FakeHub::start("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", files).expect("it starts");
+    let pulled = place
+        .command(&["models", "pull", "wan2.1-t2v-1.3b"])
+        .env("HF_HUB_OFFLINE", "0")
+        .env("HF_ENDPOINT", hub.endpoint())
+        .output()
+        .expect("the command starts");
+    let told = text(&pulled.stderr);
+    assert_eq!(pulled.status.code(), Some(0), "{told}");
+    assert!(told.contains("  scheduler/config.json: 100 % of 6 B\n"), "{told}");
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains(large)).collect();
+    assert!((2..=11).contains(&lines.len()), "{told}");
+    assert_eq!(lines.last(), Some(&"  vae/model.safetensors: 100 % of 3.00 MiB"));
 }
 
 #[test]
@@ -55,7 +101,9 @@ fn a_clip_is_made_and_made_again() {
         let event: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
         assert!(event["event"].is_string() && event["event"] != "unknown", "{line}");
     }
-    assert!(json.lines().last().is_some_and(|line| line.contains(r#""event":"take""#)), "{json}");
+    let last: serde_json::Value =
+        json.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("a last line");
+    assert_eq!(last["event"], "take");
 }
 
 #[test]

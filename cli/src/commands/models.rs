@@ -1,7 +1,8 @@
 //! `kinora models`: cards, and the checkpoints on this machine.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kinora_engine::cards::{self, Card, Layout};
@@ -107,7 +108,7 @@ fn pull(name: &str, layout: &str) -> Result<(), Failure> {
 /// Shows how far a pull is.
 #[derive(Default)]
 struct PullBar {
-    bar: Option<indicatif::ProgressBar>,
+    bytes: Option<ui::Bytes>,
     waiting: bool,
 }
 
@@ -120,14 +121,23 @@ impl PullBar {
                 ui::tell(&format!("{files} files of commit {commit}"));
             }
             PullEvent::Planned { total_bytes, missing_bytes } => {
-                let bar = ui::bytes_bar(*total_bytes);
-                bar.set_position(total_bytes - missing_bytes);
-                self.bar = Some(bar);
+                self.bytes =
+                    Some(ui::Bytes::new(*total_bytes, total_bytes.saturating_sub(*missing_bytes)));
             }
-            PullEvent::Received { file, new_bytes, .. } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message((*file).to_owned());
-                    bar.inc(*new_bytes);
+            PullEvent::Checking { file, done_bytes, total_bytes } => {
+                if let Some(bytes) = &mut self.bytes {
+                    // They are among those that were there when the pull was planned.
+                    bytes.show(
+                        &format!("{file}, checking what is here"),
+                        0,
+                        *done_bytes,
+                        *total_bytes,
+                    );
+                }
+            }
+            PullEvent::Received { file, done_bytes, total_bytes, new_bytes } => {
+                if let Some(bytes) = &mut self.bytes {
+                    bytes.show(file, *new_bytes, *done_bytes, *total_bytes);
                 }
             }
             PullEvent::Locked { file } => {
@@ -141,8 +151,8 @@ impl PullBar {
     }
 
     fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(bytes) = &self.bytes {
+            bytes.finish();
         }
     }
 }
@@ -176,12 +186,22 @@ fn inspect(path: &Path) -> Result<(), Failure> {
 fn verify(path: &Path) -> Result<(), Failure> {
     let name = path.display().to_string();
     let generator = LocalGenerator::open(path, &name, None, LocalOptions::default())?;
-    let mut bytes = 0;
-    let mut before = 0;
-    generator.verify(&mut |_, read| {
-        bytes += read.checked_sub(before).unwrap_or(read);
-        before = read;
-    })?;
+    let whole = |path: &Path| {
+        local::inspect(path).map(|found| found.parts.iter().map(|part| part.bytes).sum::<u64>())
+    };
+    let mut shown = ui::Bytes::new(whole(path)?, 0);
+    // Read and whole of each file.
+    let mut files: BTreeMap<PathBuf, (u64, u64)> = BTreeMap::new();
+    let verified = generator.verify(&mut |file, read| {
+        let (before, total) = files
+            .entry(file.to_owned())
+            .or_insert_with(|| (0, whole(file).unwrap_or_default().max(read)));
+        shown.show(&file.display().to_string(), read.saturating_sub(*before), read, *total);
+        *before = read;
+    });
+    shown.finish();
+    verified?;
+    let bytes: u64 = files.values().map(|(read, _)| read).sum();
     ui::print(&format!(
         "every tensor is accounted for and finite: {:.2} GB read",
         bytes as f64 / 1e9
