@@ -92,12 +92,16 @@ fn sampler(text: &str) -> Result<SamplerKind, Failure> {
 /// `FILE`, or `FILE:SCALE` where what follows the last colon is a number.
 fn lora(text: &str) -> Result<Lora, Failure> {
     let (path, scale) = match text.rsplit_once(':') {
-        Some((path, scale)) if !path.is_empty() => match scale.parse() {
+        Some((path, scale)) if !path.is_empty() => match scale.parse::<f64>() {
             Ok(scale) => (path, scale),
             Err(_) => (text, 1.0),
         },
         _ => (text, 1.0),
     };
+    if !scale.is_finite() {
+        let (name, found) = ("the strength of --lora", scale);
+        return Err(Error::Value { name, found, expected: "a finite number" }.into());
+    }
     Ok(Lora { path: absolute("--lora", Path::new(path))?, scale })
 }
 
@@ -135,6 +139,7 @@ mod tests {
         assert_eq!(read("a:b"), Some((true, 1.0)));
         assert_eq!(read("a:b:0.5"), Some((true, 0.5)));
         assert_eq!(read("a:b:-1"), Some((true, -1.0)));
+        assert_eq!(read("a:b:nan"), None);
     }
 
     #[test]

@@ -104,6 +104,7 @@ fn a_clip_is_made_and_made_again() {
     let last: serde_json::Value =
         json.lines().last().and_then(|line| serde_json::from_str(line).ok()).expect("a last line");
     assert_eq!(last["event"], "take");
+    assert_eq!(last.get("padded"), Some(&serde_json::Value::Null), "{json}");
 }
 
 #[test]

@@ -90,14 +90,19 @@ fn numbers_out_of_range() {
 #[test]
 fn adapters_are_looked_at_before_any_work() {
     let place = Place::new();
-    for (adapter, words) in [("none.safetensors", "/none.safetensors: "), ("model/x:inf", "is inf")]
-    {
-        let arguments = [&SMALL[..], &["--lora", adapter]].concat();
-        let said = place.fails(&arguments);
-        assert!(said.contains(words), "{said}");
-        let told = crate::command::text(&place.run(&arguments).stderr);
-        assert_eq!(told.lines().next(), Some("opening the model"));
-        assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("error: ")), "{told}");
+    let arguments = [&SMALL[..], &["--lora", "none.safetensors"]].concat();
+    let said = place.fails(&arguments);
+    assert!(said.contains("/none.safetensors: "), "{said}");
+    let told = crate::command::text(&place.run(&arguments).stderr);
+    assert_eq!(told.lines().next(), Some("opening the model"));
+    assert!(told.lines().nth(1).is_some_and(|line| line.starts_with("error: ")), "{told}");
+}
+
+#[test]
+fn an_adapter_whose_strength_is_no_number() {
+    for adapter in ["model/x:nan", "model/x:inf", "model/x:1e999"] {
+        let said = refused(&["--lora", adapter]);
+        assert!(said.starts_with("exit 2\nerror: the strength of --lora is "), "{said}");
     }
 }
 

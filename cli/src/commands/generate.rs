@@ -48,6 +48,7 @@ pub(crate) fn report(take: &Take, mode: Mode) {
                 "event": "take",
                 "path": take.path,
                 "manifest": take.manifest_path,
+                "padded": take.padded,
                 "latent_hash": manifest.latent_hash,
                 "frames_hash": manifest.frames_hash,
             })
