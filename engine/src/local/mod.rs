@@ -26,6 +26,8 @@ mod memory;
 #[cfg(feature = "local")]
 pub mod noise;
 #[cfg(feature = "local")]
+mod run;
+#[cfg(feature = "local")]
 pub mod sampler;
 #[cfg(feature = "local")]
 pub mod sigmas;
