@@ -1,5 +1,7 @@
 //! Whether a plan fits into memory, and what would.
 
+use std::path::Path;
+
 use kinora_cards::{Frames, Size};
 use kinora_models::family::{Model, Part};
 use kinora_models::parts::{Placement, Tiling};
@@ -148,16 +150,96 @@ pub(super) fn admit(
 
 /// Memory that can be had without swapping: the system's figure, or what is left of a control group's limit.
 pub(crate) fn available_bytes() -> Option<u64> {
-    let system = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
-    });
-    let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
-    let group = number("/sys/fs/cgroup/memory.max")
-        .zip(number("/sys/fs/cgroup/memory.current"))
-        .map(|(limit, used)| limit.saturating_sub(used));
-    match (system, group) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
+    available_below(Path::new("/"))
+}
+
+/// Reads the same from the files below `root`, of control groups of either version.
+fn available_below(root: &Path) -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+    let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
+    let field = |path: &str, name: &str| {
+        let text = read(path)?;
+        let line = text.lines().find(|line| line.split_whitespace().next() == Some(name))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    };
+    let left = |limit: &str, used: &str, stat: &str, files: [&str; 2]| {
+        // Version 1 has no word for "no limit", only a number near 2^63.
+        let limit = number(limit).filter(|limit| *limit < 1 << 62)?;
+        // A group pays for the files that it reads, such as weights, and gives their pages up when it needs memory.
+        let files: u64 = files.iter().filter_map(|name| field(stat, name)).sum();
+        Some(limit.saturating_sub(number(used)?.saturating_sub(files)))
+    };
+    let system = field("proc/meminfo", "MemAvailable:").map(|kib| kib * 1024);
+    let version_2 = left(
+        "sys/fs/cgroup/memory.max",
+        "sys/fs/cgroup/memory.current",
+        "sys/fs/cgroup/memory.stat",
+        ["inactive_file", "active_file"],
+    );
+    let version_1 = left(
+        "sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "sys/fs/cgroup/memory/memory.stat",
+        ["total_inactive_file", "total_active_file"],
+    );
+    [system, version_2, version_1].into_iter().flatten().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::available_below;
+
+    /// What is available where these files say so.
+    fn available(files: &[(&str, &str)]) -> Option<u64> {
+        let root = tempfile::tempdir().expect("because there is room");
+        for (path, text) in files {
+            let path = root.path().join(path);
+            let folder = path.parent().expect("because the root is above");
+            std::fs::create_dir_all(folder).expect("because there is room");
+            std::fs::write(path, text).expect("because there is room");
+        }
+        available_below(root.path())
+    }
+
+    const SYSTEM: (&str, &str) =
+        ("proc/meminfo", "MemTotal:       16000 kB\nMemAvailable:    8000 kB\n");
+
+    #[test]
+    fn the_system_alone() {
+        assert_eq!(available(&[]), None);
+        assert_eq!(available(&[SYSTEM]), Some(8000 * 1024));
+    }
+
+    #[test]
+    fn files_in_memory_are_no_use_of_a_group() {
+        let stat = "anon 1000\nfile 60000\ninactive_file 50000\nactive_file 9000\n";
+        let group = |limit| {
+            [
+                SYSTEM,
+                ("sys/fs/cgroup/memory.max", limit),
+                ("sys/fs/cgroup/memory.current", "62000\n"),
+                ("sys/fs/cgroup/memory.stat", stat),
+            ]
+        };
+        assert_eq!(available(&group("64000\n")), Some(64000 - 3000));
+        assert_eq!(available(&group("2000\n")), Some(0));
+        assert_eq!(available(&group("max\n")), Some(8000 * 1024));
+        assert_eq!(available(&group("64000\n")[..3]), Some(2000), "no statistics");
+    }
+
+    #[test]
+    fn groups_of_version_1() {
+        let stat = "inactive_file 1\ntotal_inactive_file 30000\ntotal_active_file 8000\n";
+        let group = |limit| {
+            [
+                SYSTEM,
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", limit),
+                ("sys/fs/cgroup/memory/memory.usage_in_bytes", "40000\n"),
+                ("sys/fs/cgroup/memory/memory.stat", stat),
+            ]
+        };
+        assert_eq!(available(&group("64000\n")), Some(64000 - 2000));
+        assert_eq!(available(&group("9223372036854771712\n")), Some(8000 * 1024));
+        assert_eq!(available(&group("9223372036854771712\n")[1..]), None, "no limit at all");
     }
 }
