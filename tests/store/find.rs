@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kinora_engine::Hint;
 use kinora_engine::cards::{Layout, find};
-use kinora_engine::store::{Error, Provenance, Store, StoreConfig};
+use kinora_engine::store::{Error, Found, Provenance, Store, StoreConfig};
 use tempfile::TempDir;
 
 const CARD: &str = "wan2.1-t2v-1.3b";
@@ -63,6 +63,44 @@ fn the_cache_of_the_python_tools() {
     let error = store(home.path()).find("wan-ai/wan2.1-t2v-1.3b-diffusers").unwrap_err();
     assert!(error.to_string().contains("(lacks vae/*.safetensors)"), "{error}");
     assert_eq!(store(home.path()).list().len(), 1);
+}
+
+#[test]
+fn repositories_of_no_card() {
+    let home = TempDir::new().unwrap();
+    let store = store(home.path());
+    let looked = |name: &str| {
+        let text = store.find(name).unwrap_err().to_string();
+        let text = text.replace(home.path().to_str().unwrap(), "~");
+        text.split_once("looked at ").unwrap().1.to_owned()
+    };
+    insta::assert_snapshot!(looked("me/mini"), @"me/mini (absent), ~/.local/share/kinora/models/me/mini (absent), ~/.cache/huggingface/hub/models--me--mini (absent)");
+
+    let folder = cached(home.path(), "models--me--mini");
+    insta::assert_snapshot!(looked("me/mini"), @"me/mini (absent), ~/.local/share/kinora/models/me/mini (absent), ~/.cache/huggingface/hub/models--me--mini (lacks refs/main)");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.json"), r#"{"architectures": ["BertModel"]}"#).unwrap();
+    insta::assert_snapshot!(looked("me/mini"), @"me/mini (absent), ~/.local/share/kinora/models/me/mini (absent), ~/.cache/huggingface/hub/models--me--mini/snapshots/0fad780a534b6463e45facd96134c9f345acfa5b (lacks model_index.json)");
+    assert!(store.list().is_empty(), "a language model is no checkpoint");
+    assert!(store.find("./me/mini").is_err(), "a dot means a path");
+
+    let repo = "me/mini".to_owned();
+    let provenance = Provenance::HubCache { repo, commit: COMMIT.to_owned() };
+    let found = Found { path: folder.clone(), card: None, provenance };
+    for (file, text) in
+        [("config.json", r#"{"_class_name": "WanModel"}"#), ("model_index.json", "{}")]
+    {
+        fs::remove_file(folder.join("config.json")).ok();
+        fs::write(folder.join(file), text).unwrap();
+        assert_eq!(store.find("me/mini").unwrap(), found);
+        assert_eq!(store.list(), std::slice::from_ref(&found));
+    }
+
+    // Without a reference, the only commit there is will do; of two, neither.
+    fs::remove_dir_all(folder.parent().unwrap().with_file_name("refs")).unwrap();
+    assert_eq!(store.find("me/mini").unwrap(), found);
+    fs::create_dir(folder.with_file_name("1".repeat(40))).unwrap();
+    assert!(looked("me/mini").ends_with("models--me--mini (lacks refs/main)"));
 }
 
 #[test]

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hf_hub::{Cache, Repo, RepoType};
-use kinora_cards::Source;
 use rustix::fs::{FlockOperation, flock, statvfs};
 
 use super::digest::Digest;
@@ -35,16 +34,24 @@ pub(super) struct Lock {
 }
 
 impl CachedRepo {
-    /// Names the place of a source's repository below a cache folder. Touches nothing.
-    pub(super) fn new(cache: &Path, source: &Source) -> Self {
-        let repo =
-            Repo::with_revision(source.repo.clone(), RepoType::Model, source.revision.clone());
+    /// Names the place of a repository's revision below a cache folder. Touches nothing.
+    pub(super) fn new(cache: &Path, repo: &str, revision: &str) -> Self {
+        let repo = Repo::with_revision(repo.to_owned(), RepoType::Model, revision.to_owned());
         Self {
             root: cache.join(repo.folder_name()),
             locks: cache.join(".locks").join(repo.folder_name()),
             cache: Cache::new(cache.to_owned()),
             repo,
         }
+    }
+
+    /// Returns the names of the repositories that a cache folder has a place of.
+    pub(super) fn names(cache: &Path) -> Vec<String> {
+        let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| repo_name(entry.file_name().to_str()?));
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
     }
 
     /// Returns the repository's folder.
@@ -165,6 +172,11 @@ impl CachedRepo {
     fn reference(&self) -> PathBuf {
         self.root.join("refs").join(self.repo.revision())
     }
+}
+
+/// Returns the repository, `organisation/name` or an old one's bare name, that a folder of the cache is the place of.
+pub(super) fn repo_name(folder: &str) -> Option<String> {
+    Some(folder.strip_prefix("models--")?.replacen("--", "/", 1))
 }
 
 /// Makes something beside `path` and moves it there in one step.

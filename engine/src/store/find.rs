@@ -5,16 +5,19 @@ use std::path::{Component, Path, PathBuf};
 
 use kinora_cards::{Card, Source, cards};
 
-use super::cache::CachedRepo;
+use super::cache::{CachedRepo, repo_name};
 use super::{Error, Looked, Result, Store};
 use crate::egress::{Consent, Purpose};
+
+/// The revision of a repository that no card pins: where the Python tools look too.
+const REVISION: &str = "main";
 
 /// A checkpoint on this machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
     /// Its folder, or the file that the user named.
     pub path: PathBuf,
-    /// Its card, where its provenance says so; a folder that no card matches has no recipe but its own.
+    /// Its card, where its provenance says so; a folder or repository that no card names has no recipe but its own.
     pub card: Option<&'static Card>,
     /// How it is known what the checkpoint is.
     pub provenance: Provenance,
@@ -23,7 +26,7 @@ pub struct Found {
 /// How it is known what a checkpoint is. Shapes say nothing: different checkpoints share them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Provenance {
-    /// It lies in the Hugging Face cache.
+    /// It lies in the Hugging Face cache, be the repository a card's or not.
     HubCache {
         /// The repository, `organisation/name`.
         repo: String,
@@ -44,7 +47,8 @@ impl Store {
     /// Kinora's folder.
     ///
     /// A card wins over a folder of the same name in the working directory; `./name` is always a path. For a card,
-    /// Kinora's folder is looked at first, then the Hugging Face cache, the card's sources in their order.
+    /// Kinora's folder is looked at first, then the Hugging Face cache, the card's sources in their order. A repository
+    /// that no card names comes after the working directory and Kinora's folder.
     ///
     /// # Errors
     /// [`Error::NotHere`] and [`Error::Unknown`] name everywhere that was looked.
@@ -68,11 +72,20 @@ impl Store {
             }
             looked.push(Looked { folder, lacks: None });
         }
+        if let (false, Some(cache)) = (is_path, &self.config.hf_cache)
+            && is_repo(name)
+        {
+            match find_cached(cache, name) {
+                Ok(found) => return Ok(found),
+                Err(place) => looked.push(place),
+            }
+        }
         let cards = cards().iter().map(|card| card.name.clone()).collect();
         Err(Error::Unknown { name: name.to_owned(), cards, looked })
     }
 
-    /// Returns every checkpoint that is here: those of cards first, then what else lies in Kinora's folder.
+    /// Returns every checkpoint that is here: those of cards first, then what else lies in Kinora's folder and in the
+    /// Hugging Face cache.
     pub fn list(&self) -> Vec<Found> {
         let mut all: Vec<Found> = Vec::new();
         for card in cards() {
@@ -85,6 +98,11 @@ impl Store {
         own.sort();
         own.retain(|path| path.is_dir() && !all.iter().any(|found| found.path.starts_with(path)));
         all.extend(own.iter().map(|path| self.recognise(path)));
+        if let Some(cache) = &self.config.hf_cache {
+            let repos = CachedRepo::names(cache).into_iter();
+            let others = repos.filter(|repo| is_repo(repo) && kinora_cards::find(repo).is_none());
+            all.extend(others.filter_map(|repo| find_cached(cache, &repo).ok()));
+        }
         all.dedup_by(|a, b| a.path == b.path);
         all
     }
@@ -115,7 +133,7 @@ impl Store {
         }
         for source in card.sources.iter().filter(|s| source.is_none_or(|one| one == *s)) {
             let Some(cache) = &self.config.hf_cache else { continue };
-            let repo = CachedRepo::new(cache, source);
+            let repo = CachedRepo::new(cache, &source.repo, &source.revision);
             let Some(commit) = repo.commit() else {
                 looked.push(Looked { folder: repo.root().to_owned(), lacks: None });
                 continue;
@@ -149,7 +167,7 @@ impl Store {
     fn provenance(&self, path: &Path) -> Option<Provenance> {
         let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap_or("")).collect();
         let in_cache = parts.windows(3).find_map(|three| {
-            let repo = three[0].strip_prefix("models--")?.replacen("--", "/", 1);
+            let repo = repo_name(three[0])?;
             let commit = three[2].to_owned();
             (three[1] == "snapshots").then_some(Provenance::HubCache { repo, commit })
         });
@@ -162,6 +180,41 @@ impl Store {
         };
         in_cache.or_else(in_kinora)
     }
+}
+
+/// Returns whether a name could be that of a repository: `organisation/name`.
+fn is_repo(name: &str) -> bool {
+    name.split('/').count() == 2 && name.split('/').all(|part| !part.is_empty())
+}
+
+/// Finds a repository that no card names in a Hugging Face cache.
+///
+/// # Errors
+/// Where it was looked for, and what is not there.
+fn find_cached(cache: &Path, name: &str) -> Result<Found, Looked> {
+    let repo = CachedRepo::new(cache, name, REVISION);
+    let Some(commit) = repo.commit() else {
+        let folder = repo.root().to_owned();
+        let lacks = folder.is_dir().then(|| format!("refs/{REVISION}"));
+        return Err(Looked { folder, lacks });
+    };
+    let path = repo.snapshot(&commit);
+    if !holds_checkpoint(&path) {
+        return Err(Looked { folder: path, lacks: Some("model_index.json".to_owned()) });
+    }
+    let provenance = Provenance::HubCache { repo: name.to_owned(), commit };
+    Ok(Found { path, card: None, provenance })
+}
+
+/// Returns whether a folder holds a checkpoint of either layout: `model_index.json`, or a `config.json` that names a
+/// class. That of a language model, of which the cache is usually full, names none.
+fn holds_checkpoint(folder: &Path) -> bool {
+    let names_class = || {
+        let text = fs::read_to_string(folder.join("config.json")).ok()?;
+        let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+        Some(config.get("_class_name")?.is_string())
+    };
+    folder.join("model_index.json").is_file() || names_class() == Some(true)
 }
 
 /// Returns what a source needs and a folder lacks.

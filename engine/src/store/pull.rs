@@ -140,7 +140,7 @@ impl Store {
             source,
             options,
             on,
-            repo: CachedRepo::new(cache, source),
+            repo: CachedRepo::new(cache, &source.repo, &source.revision),
             received_bytes: 0,
         };
         let commit = pull.run()?;
