@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use kinora_engine::egress::Egress;
 use kinora_engine::store::{Error, PullEvent};
-use kinora_tests::hub::COMMIT;
+use kinora_tests::hub::{COMMIT, Fault};
 
 use crate::{CHUNK, CONFIG, Scene, WEIGHTS, names, options};
 
@@ -35,6 +35,56 @@ fn what_is_here_is_not_fetched_again() {
     let sent = scene.hub.sent_bytes();
     assert_eq!(scene.pull().unwrap().received_bytes, 0);
     assert_eq!(scene.hub.sent_bytes(), sent);
+}
+
+#[test]
+fn what_is_here_is_hashed_before_it_is_believed() {
+    let scene = Scene::new(2 * CHUNK + 5);
+    let weights = scene.pull().unwrap().folder.join(WEIGHTS);
+    let mut damaged = scene.weights.clone();
+    damaged[CHUNK] ^= 1;
+    fs::write(&weights, &damaged).unwrap();
+    let mut events = Vec::new();
+    let pulled = scene.pull_with(&scene.store(), &mut |event| {
+        match event {
+            PullEvent::Checking { file, done_bytes, total_bytes } if done_bytes == total_bytes => {
+                events.push(format!("checked {file}"));
+            }
+            PullEvent::Received { file, done_bytes, total_bytes, .. }
+                if done_bytes == total_bytes =>
+            {
+                events.push(format!("received {file}"));
+            }
+            PullEvent::Verified { file } => events.push(format!("verified {file}")),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(pulled.unwrap().received_bytes as usize, scene.weights.len());
+    assert_eq!(fs::read(&weights).unwrap(), scene.weights);
+    let small = ["model_index.json", "transformer/config.json"];
+    let expected = [
+        format!("checked {}", small[0]),
+        format!("verified {}", small[0]),
+        format!("verified {}", small[1]), // of the same content, which is read once
+        format!("checked {WEIGHTS}"),
+        format!("received {WEIGHTS}"),
+        format!("verified {WEIGHTS}"),
+    ];
+    assert_eq!(events, expected);
+}
+
+#[test]
+fn damage_does_not_outlive_a_pull_that_fails() {
+    let scene = Scene::new(CHUNK);
+    let weights = scene.pull().unwrap().folder.join(WEIGHTS);
+    fs::write(&weights, vec![0; CHUNK]).unwrap();
+    scene.hub.break_next(WEIGHTS, [Fault::Garbage]);
+    let error = scene.pull().unwrap_err();
+    assert!(matches!(&error, Error::Hash { file, .. } if file == WEIGHTS), "{error}");
+    assert!(!weights.exists(), "nothing is better than something else");
+    scene.pull().unwrap();
+    assert_eq!(fs::read(&weights).unwrap(), scene.weights);
 }
 
 #[test]

@@ -48,6 +48,19 @@ fn the_card_has_the_last_word() {
 }
 
 #[test]
+fn the_card_is_heard_of_what_is_here() {
+    // The second of two files of one content is compared too.
+    for file in ["model_index.json", "transformer/config.json"] {
+        let mut scene = Scene::new(CHUNK);
+        let folder = scene.pull().unwrap().folder;
+        scene.source.sha256.insert(file.to_owned(), "0".repeat(64));
+        let error = scene.pull().unwrap_err();
+        assert!(matches!(&error, Error::Hash { file: f, .. } if f == file), "{error}");
+        assert!(!folder.join(file).exists(), "{file} is thrown away");
+    }
+}
+
+#[test]
 fn foreign_redirects_are_refused() {
     let elsewhere = FakeHub::start("Evil/Twin", Vec::new()).unwrap();
     for to in [

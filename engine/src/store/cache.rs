@@ -146,6 +146,12 @@ impl CachedRepo {
         File::open(&folder).and_then(|dir| dir.sync_all()).map_err(Error::io(&folder))
     }
 
+    /// Removes a content that is not what its name says.
+    pub(super) fn discard(&self, digest: &Digest) -> Result<()> {
+        let blob = self.blob(digest);
+        fs::remove_file(&blob).map_err(Error::io(&blob))
+    }
+
     /// Links a commit's file to its content.
     pub(super) fn link(&self, commit: &str, file: &str, digest: &Digest) -> Result<()> {
         let link = self.snapshot(commit).join(file);

@@ -54,27 +54,41 @@ impl Hasher {
         }
     }
 
+    /// Ends the file.
+    pub(super) fn finish(self) -> Hashes {
+        Hashes { sha256: hex(&self.sha256.finalize()), git_sha1: hex(&self.git_sha1.finalize()) }
+    }
+}
+
+/// What a file's bytes hash to.
+#[derive(Debug, Clone)]
+pub(super) struct Hashes {
+    sha256: String,
+    /// Of no meaning where the hub names the content by its SHA-256.
+    git_sha1: String,
+}
+
+impl Hashes {
     /// Compares with what the hub announced and with what the card says.
     ///
     /// # Errors
     /// [`Error::Hash`] names the file, the expected and the found hash.
-    pub(super) fn check(self, file: &str, digest: &Digest, card: Option<&str>) -> Result<()> {
-        let sha256 = hex(&self.sha256.finalize());
-        let wrong = |algorithm, expected: &str, found| {
-            let (file, expected) = (file.to_owned(), expected.to_owned());
+    pub(super) fn check(&self, file: &str, digest: &Digest, card: Option<&str>) -> Result<()> {
+        let Self { sha256, git_sha1 } = self;
+        let wrong = |algorithm, expected: &str, found: &str| {
+            let (file, expected, found) = (file.to_owned(), expected.to_owned(), found.to_owned());
             Err(Error::Hash { file, algorithm, expected, found })
         };
         match card {
-            Some(expected) if expected != sha256 => return wrong("sha256", expected, sha256),
+            Some(expected) if expected != *sha256 => return wrong("sha256", expected, sha256),
             _ => {}
         }
         match digest {
-            Digest::Sha256(expected) if *expected != sha256 => wrong("sha256", expected, sha256),
-            Digest::GitSha1(expected) => {
-                let sha1 = hex(&self.git_sha1.finalize());
-                if *expected == sha1 { Ok(()) } else { wrong("git sha1", expected, sha1) }
+            Digest::Sha256(expected) if expected != sha256 => wrong("sha256", expected, sha256),
+            Digest::GitSha1(expected) if expected != git_sha1 => {
+                wrong("git sha1", expected, git_sha1)
             }
-            Digest::Sha256(_) => Ok(()),
+            Digest::Sha256(_) | Digest::GitSha1(_) => Ok(()),
         }
     }
 }
@@ -95,7 +109,7 @@ mod tests {
         let mut hasher = Hasher::new(6);
         hasher.update(digest, b"hel");
         hasher.update(digest, b"lo\n");
-        hasher.check("f", digest, card)
+        hasher.finish().check("f", digest, card)
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //!
 //! Files arrive in chunks, each a request of its own, so that a broken connection costs at most one chunk; what has
 //! arrived stays beside its final name and the next pull goes on from there. A content gets its name when its hash
-//! is right; links and the reference appear when all contents are there.
+//! is right, and one that is here already is hashed before it is believed, for disks and other programs make mistakes;
+//! links and the reference appear when all contents are there.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
@@ -13,7 +15,7 @@ use std::time::{Duration, Instant};
 use kinora_cards::Source;
 
 use super::cache::CachedRepo;
-use super::digest::Hasher;
+use super::digest::{Hasher, Hashes};
 use super::hub::{Announced, Failure, Hub, Listing};
 use super::{Error, Result, Store};
 use crate::egress::Egress;
@@ -66,7 +68,7 @@ pub enum PullEvent<'a> {
         /// The bytes that are not here yet.
         missing_bytes: u64,
     },
-    /// What an earlier pull left of a file is read and hashed.
+    /// What is here of a file, whole or in part, is read and hashed.
     Checking {
         /// The file.
         file: &'a str,
@@ -117,15 +119,15 @@ pub struct Pulled {
 }
 
 impl Store {
-    /// Fetches what is missing of a source into the Hugging Face cache, and links it as the Python tools do.
+    /// Fetches what is missing or damaged of a source into the Hugging Face cache, and links it as the Python tools do.
     ///
     /// Goes through `door`, which somebody must have opened with [`Store::consent`]. May be stopped and started again
     /// at any time, also by ending the process.
     ///
     /// # Errors
     /// [`Error::Cancelled`] where `on` breaks; [`Error::Egress`] where the door stays shut; [`Error::Disk`] before
-    /// anything is fetched that there is no room for; [`Error::Hash`] for content that is not what was announced, which
-    /// is thrown away; what the hub refuses, or fails at more often than `options` allow.
+    /// anything is fetched that there is no room for; [`Error::Hash`] for fetched content that is not what was announced
+    /// or what the card says, which is thrown away; what the hub refuses, or fails at more often than `options` allow.
     pub fn pull(
         &self,
         door: &Egress,
@@ -141,6 +143,7 @@ impl Store {
             options,
             on,
             repo: CachedRepo::new(cache, &source.repo, &source.revision),
+            hashes: HashMap::new(),
             received_bytes: 0,
         };
         let commit = pull.run()?;
@@ -156,6 +159,8 @@ struct Pull<'a> {
     options: &'a PullOptions,
     on: &'a mut dyn FnMut(&PullEvent<'_>) -> ControlFlow<()>,
     repo: CachedRepo,
+    /// What the contents that were read so far hash to, by name: equal files are read once.
+    hashes: HashMap<String, Hashes>,
     received_bytes: u64,
 }
 
@@ -210,55 +215,99 @@ impl Pull<'_> {
         Ok(())
     }
 
-    /// Brings one content here, unless it is.
+    /// Brings one content here, unless it is, and has seen its hash in either case.
     fn fetch(&mut self, commit: &str, file: &str, announced: &Announced) -> Result<()> {
-        let Announced { digest, len } = announced;
-        let card_sha256 = self.source.sha256.get(file).map(String::as_str);
-        if !self.repo.has(digest, *len) {
-            let on = &mut *self.on;
-            let _lock = self.repo.lock(digest, &mut || on(&PullEvent::Locked { file }))?;
-            if !self.repo.has(digest, *len) {
-                let mut partial = self.resume(file, announced)?;
-                let path = format!("{}/resolve/{commit}/{file}", self.source.repo);
-                while partial.have_bytes < *len {
-                    self.patiently(|pull| pull.chunk(&path, file, announced, &mut partial))?;
-                }
-                let Partial { path, file: content, hasher, .. } = partial;
-                if let Err(error) = hasher.check(file, digest, card_sha256) {
-                    fs::remove_file(&path).map_err(Error::io(&path))?;
-                    return Err(error);
-                }
-                content.sync_all().map_err(Error::io(&path))?;
-                self.repo.keep(digest)?;
-            }
+        let on = &mut *self.on;
+        let _lock = self.repo.lock(&announced.digest, &mut || on(&PullEvent::Locked { file }))?;
+        if !self.is_intact(file, announced)? {
+            self.receive(commit, file, announced)?;
         }
         self.tell(&PullEvent::Verified { file })
     }
 
+    /// Returns whether a content is here as the hub and the card have it; throws it away where it is not.
+    fn is_intact(&mut self, file: &str, announced: &Announced) -> Result<bool> {
+        let Announced { digest, len } = announced;
+        if !self.repo.has(digest, *len) {
+            return Ok(false);
+        }
+        let hashes = match self.hashes.get(digest.hex()) {
+            Some(hashes) => hashes.clone(),
+            None => {
+                let path = self.repo.blob(digest);
+                let content = File::open(&path).map_err(Error::io(&path))?;
+                let partial = self.read(file, announced, path, content)?;
+                partial.hasher.finish()
+            }
+        };
+        let is_intact = hashes.check(file, digest, self.card_sha256(file)).is_ok();
+        if is_intact {
+            self.hashes.insert(digest.hex().to_owned(), hashes);
+        } else {
+            self.hashes.remove(digest.hex());
+            self.repo.discard(digest)?;
+        }
+        Ok(is_intact)
+    }
+
+    /// Fetches a content, or the rest of it.
+    fn receive(&mut self, commit: &str, file: &str, announced: &Announced) -> Result<()> {
+        let Announced { digest, len } = announced;
+        let mut partial = self.resume(file, announced)?;
+        let path = format!("{}/resolve/{commit}/{file}", self.source.repo);
+        while partial.have_bytes < *len {
+            self.patiently(|pull| pull.chunk(&path, file, announced, &mut partial))?;
+        }
+        let Partial { path, file: content, hasher, .. } = partial;
+        let hashes = hasher.finish();
+        if let Err(error) = hashes.check(file, digest, self.card_sha256(file)) {
+            fs::remove_file(&path).map_err(Error::io(&path))?;
+            return Err(error);
+        }
+        content.sync_all().map_err(Error::io(&path))?;
+        self.repo.keep(digest)?;
+        self.hashes.insert(digest.hex().to_owned(), hashes);
+        Ok(())
+    }
+
+    fn card_sha256(&self, file: &str) -> Option<&str> {
+        self.source.sha256.get(file).map(String::as_str)
+    }
+
     /// Opens what an earlier pull left of a file, and hashes it.
-    fn resume(&mut self, file: &str, Announced { digest, len }: &Announced) -> Result<Partial> {
-        let path = self.repo.partial(digest);
+    fn resume(&mut self, file: &str, announced: &Announced) -> Result<Partial> {
+        let path = self.repo.partial(&announced.digest);
         let opened =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut content = opened.map_err(Error::io(&path))?;
+        let content = opened.map_err(Error::io(&path))?;
+        if content.metadata().map_err(Error::io(&path))?.len() > announced.len {
+            content.set_len(0).map_err(Error::io(&path))?;
+        }
+        self.read(file, announced, path, content)
+    }
+
+    /// Hashes what is in a file.
+    fn read(
+        &mut self,
+        file: &str,
+        Announced { digest, len }: &Announced,
+        path: PathBuf,
+        mut content: File,
+    ) -> Result<Partial> {
         let total_bytes = content.metadata().map_err(Error::io(&path))?.len();
         let mut hasher = Hasher::new(*len);
-        let mut done_bytes = 0;
-        if total_bytes > *len {
-            content.set_len(0).map_err(Error::io(&path))?;
-        } else {
-            let mut buffer = vec![0; BUFFER_BYTES];
-            while done_bytes < total_bytes {
-                let count = content.read(&mut buffer).map_err(Error::io(&path))?;
-                if count == 0 {
-                    break;
-                }
-                hasher.update(digest, &buffer[..count]);
-                done_bytes += count as u64;
-                self.tell(&PullEvent::Checking { file, done_bytes, total_bytes })?;
+        let mut have_bytes = 0;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        while have_bytes < total_bytes {
+            let count = content.read(&mut buffer).map_err(Error::io(&path))?;
+            if count == 0 {
+                break;
             }
+            hasher.update(digest, &buffer[..count]);
+            have_bytes += count as u64;
+            self.tell(&PullEvent::Checking { file, done_bytes: have_bytes, total_bytes })?;
         }
-        Ok(Partial { path, file: content, have_bytes: done_bytes, hasher })
+        Ok(Partial { path, file: content, have_bytes, hasher })
     }
 
     /// Fetches one chunk, or as much of it as arrives.
