@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use kinora_engine::cards::{self, Card, Layout};
 use kinora_engine::egress::Egress;
 use kinora_engine::local::{self, LocalGenerator, LocalOptions};
-use kinora_engine::store::{PullEvent, PullOptions};
+use kinora_engine::store::{Provenance, PullEvent, PullOptions};
 use kinora_engine::{Error, Kind};
 
 use crate::args::Models;
 use crate::errors::Failure;
-use crate::settings;
+use crate::settings::{self, Checkpoint};
 use crate::ui;
 
 /// Runs one of the verbs.
@@ -38,7 +38,12 @@ fn list() -> Result<(), Failure> {
         ui::print(&format!("{:<20} {:<28} {place}", card.name, card.title));
     }
     for found in store.list().into_iter().filter(|found| found.card.is_none()) {
-        ui::print(&format!("{:<20} {:<28} {}", "-", "no card", found.path.display()));
+        let name = match &found.provenance {
+            Provenance::HubCache { repo, .. } => repo,
+            Provenance::KinoraFolder { name } => name,
+            Provenance::Path => "-",
+        };
+        ui::print(&format!("{name:<20} {:<28} {}", "no card", found.path.display()));
     }
     Ok(())
 }
@@ -157,7 +162,19 @@ impl PullBar {
     }
 }
 
-fn inspect(path: &Path) -> Result<(), Failure> {
+/// Finds what `generate` would find, by a card's name, a repository's or a path.
+fn checkpoint(name: &Path) -> Result<Checkpoint, Failure> {
+    match name.to_str() {
+        Some(name) => settings::checkpoint(name),
+        // Cards and repositories have names in Unicode: anything else is a path.
+        None => {
+            Ok(Checkpoint { name: name.display().to_string(), folder: name.to_owned(), card: None })
+        }
+    }
+}
+
+fn inspect(name: &Path) -> Result<(), Failure> {
+    let path = &checkpoint(name)?.folder;
     let inspection = local::inspect(path)?;
     ui::print(&inspection.kind);
     for part in &inspection.parts {
@@ -183,13 +200,13 @@ fn inspect(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn verify(path: &Path) -> Result<(), Failure> {
-    let name = path.display().to_string();
-    let generator = LocalGenerator::open(path, &name, None, LocalOptions::default())?;
+fn verify(name: &Path) -> Result<(), Failure> {
+    let Checkpoint { name, folder, card } = checkpoint(name)?;
+    let generator = LocalGenerator::open(&folder, &name, card, LocalOptions::default())?;
     let whole = |path: &Path| {
         local::inspect(path).map(|found| found.parts.iter().map(|part| part.bytes).sum::<u64>())
     };
-    let mut shown = ui::Bytes::new(whole(path)?, 0);
+    let mut shown = ui::Bytes::new(whole(&folder)?, 0);
     // Read and whole of each file.
     let mut files: BTreeMap<PathBuf, (u64, u64)> = BTreeMap::new();
     let verified = generator.verify(&mut |file, read| {
