@@ -162,14 +162,16 @@ pub(crate) enum Models {
         #[arg(long, default_value = "diffusers")]
         layout: String,
     },
-    /// Show what a checkpoint folder or a safetensors or .pth file holds; reads no weight.
+    /// Show what a checkpoint or a safetensors or .pth file holds; reads no weight.
     Inspect {
-        /// Folder or file.
+        /// Card's name, repository in the cache, folder or file.
+        #[arg(value_name = "CARD|PATH")]
         path: PathBuf,
     },
     /// Account for every tensor of a checkpoint and read every weight once.
     Verify {
-        /// Folder.
+        /// Card's name, repository in the cache, or folder.
+        #[arg(value_name = "CARD|PATH")]
         path: PathBuf,
     },
 }

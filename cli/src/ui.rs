@@ -81,6 +81,7 @@ pub(crate) struct Ui {
 }
 
 struct Now {
+    mention: Option<String>,
     bar: Option<ProgressBar>,
     stage: Option<Stage>,
     begun: Instant,
@@ -89,14 +90,24 @@ struct Now {
 impl Ui {
     /// An observer for one generation.
     pub(crate) fn new(mode: Mode) -> Self {
-        let now = Now { bar: None, stage: None, begun: Instant::now() };
+        let now = Now { mention: None, bar: None, stage: None, begun: Instant::now() };
         Self { mode, bars: std::io::stderr().is_terminal(), now: Mutex::new(now) }
+    }
+
+    /// Has people told of something once the work begins: a request that is refused before says nothing else.
+    pub(crate) fn mention(&mut self, text: String) {
+        if let Ok(now) = self.now.get_mut() {
+            now.mention = Some(text);
+        }
     }
 
     fn human(&self, now: &mut Now, event: &Event) {
         match event {
             Event::Stage(stage) => {
                 finish(now);
+                if let Some(text) = now.mention.take_if(|_| *stage != Stage::Plan) {
+                    tell(&text);
+                }
                 now.stage = Some(*stage);
                 now.begun = Instant::now();
                 if self.bars {

@@ -12,7 +12,7 @@ use super::generate;
 use crate::args::Demo;
 use crate::errors::Failure;
 use crate::settings::Checkpoint;
-use crate::ui::{self, Mode};
+use crate::ui::{self, Mode, Ui};
 
 const SIZE: Size = Size { width: 256, height: 144 };
 const FRAMES: Frames = Frames(17);
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
         LocalOptions::default(),
         &request,
         &options.output,
-        Mode::Human,
+        &Ui::new(Mode::Human),
     )?;
     generate::report(&take, Mode::Human);
     Ok(ExitCode::SUCCESS)

@@ -44,7 +44,7 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     let mode = if options.json { Mode::Json } else { Mode::Human };
     if !options.verify {
         let output = options.output.clone().unwrap_or_else(|| beside(&options.file));
-        let take = generate::make(&checkpoint, machine, &request, &output, mode)?;
+        let take = generate::make(&checkpoint, machine, &request, &output, &Ui::new(mode))?;
         generate::report(&take, mode);
         return Ok(ExitCode::SUCCESS);
     }
