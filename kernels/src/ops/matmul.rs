@@ -72,20 +72,6 @@ impl Matrix {
         Self::concat(&[Part::Tensor(weight)], compute, weight.device())
     }
 
-    /// Packs a weight `(n, k)` for the CPU straight from the bytes of a file, without a tensor in between.
-    ///
-    /// # Errors
-    /// As for [`Self::concat`].
-    pub fn from_bytes(
-        bytes: &[u8],
-        dtype: DType,
-        n: usize,
-        k: usize,
-        compute: DType,
-    ) -> Result<Self> {
-        Self::concat(&[Part::Bytes { bytes, dtype, n, k }], compute, &Device::Cpu)
-    }
-
     /// Packs the rows of several weights, one below the other, so that one product computes them all.
     ///
     /// # Errors
