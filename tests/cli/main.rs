@@ -4,6 +4,7 @@
 mod broken;
 mod command;
 mod help;
+mod names;
 mod printed;
 mod refusals;
 mod replay;

@@ -3,13 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod breaks;
-#[path = "../cli/command.rs"]
-#[expect(dead_code, reason = "the transcripts of the command use the rest")]
-mod command;
 mod find;
 mod pull;
 mod refuse;
-mod typed;
 
 use std::fs;
 use std::ops::ControlFlow;

@@ -11,11 +11,11 @@ const LINE: &str = "no card is known for ";
 /// Puts the checkpoint of a place into the cache, as this repository; returns the snapshot's folder.
 fn cache(place: &Place, repo: &str) -> String {
     let repo = place.path("user/.cache/huggingface/hub").join(repo);
-    fs::create_dir_all(repo.join("refs")).unwrap();
-    fs::create_dir_all(repo.join("snapshots")).unwrap();
-    fs::write(repo.join("refs/main"), COMMIT).unwrap();
+    fs::create_dir_all(repo.join("refs")).expect("there is room");
+    fs::create_dir_all(repo.join("snapshots")).expect("there is room");
+    fs::write(repo.join("refs/main"), COMMIT).expect("there is room");
     let snapshot = repo.join("snapshots").join(COMMIT);
-    fs::rename(place.path("model"), &snapshot).unwrap();
+    fs::rename(place.path("model"), &snapshot).expect("there is room");
     snapshot.display().to_string()
 }
 
@@ -34,14 +34,15 @@ fn a_repository_without_a_card() {
     let place = Place::new();
     let snapshot = cache(&place, "models--me--mini");
     let listed = place.prints(&["models", "list"]);
-    let words: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
+    let words: Vec<&str> =
+        listed.lines().last().expect("something is listed").split_whitespace().collect();
     assert_eq!(words, ["me/mini", "no", "card", &snapshot]);
     assert!(place.prints(&["models", "inspect", "me/mini"]).contains(&snapshot));
     assert!(place.prints(&["models", "verify", "me/mini"]).starts_with("every tensor"));
     let lines = told(&place, "me/mini", &[]);
     let at: Vec<usize> = lines.match_indices(LINE).map(|(at, _)| at).collect();
     assert_eq!(at.len(), 1, "{lines}");
-    assert!(at[0] < lines.find("reading the prompt").unwrap(), "{lines}");
+    assert!(at[0] < lines.find("reading the prompt").expect("it is told"), "{lines}");
     assert!(!told(&place, "me/mini", &["--json"]).contains(LINE), "JSON is for programs");
 }
 
