@@ -250,7 +250,7 @@ impl Hint for Error {
                 Some("leave out --image, or use a model with image input".to_owned())
             }
             Self::NotFinite { .. } => Some(
-                "a wider --dtype holds larger numbers (f16 none above 65504); a strong --guidance or adapter makes them"
+                "a wider --dtype or --vae-dtype holds larger numbers (f16 none above 65504); a strong --guidance or adapter makes them"
                     .to_owned(),
             ),
             Self::Device { .. } => Some("`kinora doctor` lists what there is".to_owned()),
