@@ -3,10 +3,10 @@
 
     make.py [CASE ...]      all of them, or those named
 
-Each case is one safetensors file, or the files of a checkpoint and of its runs, or prompts, and a case.toml that says what it is. The
-case `suspicion` is no golden but what the reference answers about strings: models/src/text/suspicion.tsv. Needs torch, diffusers,
-transformers, safetensors and ftfy; nothing here is needed to run the tests. The prompts need a file, the tokenizer.json that umT5 is
-published with, in KINORA_UMT5_TOKENIZER.
+Each case is one safetensors file, or the files of a checkpoint and of its runs, or prompts, or pictures, and a case.toml that says what
+it is. The case `suspicion` is no golden but what the reference answers about strings: models/src/text/suspicion.tsv. Needs torch,
+diffusers, transformers, safetensors and ftfy; nothing here is needed to run the tests. The prompts need a file, the tokenizer.json that
+umT5 is published with, in KINORA_UMT5_TOKENIZER.
 """
 
 import copy
@@ -644,6 +644,51 @@ tokenizer = "{sha256(folder / "tokenizer.json")}"
     print(f"{case}: {len(had)} prompts and {len(hurt)} damaged ones")
 
 
+def cartoons(case, seed, size, scenes, at):
+    """Scenes of the cartoon world that the embedded model is trained on, and frames of them in one picture, a scene a row."""
+    import random as randomness
+
+    import numpy as np
+    from PIL import Image
+
+    world_file = HERE.parents[1] / "models/mini/train/world.py"
+    sys.path.insert(0, str(world_file.parent))
+    sys.dont_write_bytecode = True  # nothing is left beside it
+    import world
+
+    folder = HERE / case
+    folder.mkdir(exist_ok=True)
+    rng = randomness.Random(seed)
+    rows, strips = [], []
+    for i in range(scenes):
+        scene = world.sample_scene(rng)
+        # Every value comes up, Momo's too, and in different company.
+        scene.char = (*world.CHARS, "momo")[i % 7]
+        scene.colour = tuple(world.COLOURS)[(i + i // 7) % 7]
+        scene.bg = world.BACKGROUNDS[i % 5]
+        scene.action = world.ACTIONS[(i + 2 * (i // 7)) % 7]
+        times = np.asarray(at[i % len(at)], np.float32)
+        rows.append({**vars(scene), "caption": world.caption(scene, rng, plain=True), "times": at[i % len(at)]})
+        strips.append(np.concatenate(world.render_at(scene, times, *size), 1))
+    Image.fromarray(np.concatenate(strips)).save(folder / "frames.png", optimize=True)
+    (folder / "scenes.json").write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
+    assert (folder / "frames.png").stat().st_size <= MOST_BYTES
+    sums = {"frames": folder / "frames.png", "scenes": folder / "scenes.json", "world": world_file}
+    sums = "".join(f'{name} = "{hashlib.sha256(path.read_bytes()).hexdigest()}"\n' for name, path in sums.items())
+    (folder / "case.toml").write_text(f"""\
+# Scenes of the cartoon world as its own renderer draws them. A row of frames.png is a scene of scenes.json at its times.
+source = "models/mini/train/world.py"
+function = "render_at, caption"
+numpy = "{np.__version__}"
+seed = {seed}
+width = {size[0]}
+height = {size[1]}
+
+[sha256]
+{sums}""")
+    print(f"{case}: {(folder / 'frames.png').stat().st_size} bytes")
+
+
 CASES = {
     "wan-vae-published-levels": lambda: wan_vae(
         "wan-vae-published-levels", 11, (2, 2), (16, 16, 8, 8), base_dim=3, z_dim=4, dim_mult=[1, 2, 4, 4],
@@ -668,6 +713,7 @@ CASES = {
         "pipeline", 61, (48, 32, 5), 3, "A  cat walks on the “grass” &amp; sea, realistic", "blurry, low quality, static", 5.0),
     "sampling-prompts": lambda: prompts("sampling-prompts", 280, 71),
     "suspicion": lambda: suspicion(5),
+    "mini-world": lambda: cartoons("mini-world", 83, (96, 64), 35, [[0.0, 0.55], [0.2, 0.9], [0.4, 1.0]]),
 }
 
 if __name__ == "__main__":

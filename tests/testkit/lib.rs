@@ -1,3 +1,4 @@
-//! Shared by the tests.
+//! Shared by the tests, and by the command that measures what a model shows.
 
 pub mod hub;
+pub mod world;

@@ -1,0 +1,3 @@
+//! The embedded cartoon model's world, and the judge of what its clips show.
+
+mod world;
