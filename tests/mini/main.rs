@@ -1,3 +1,4 @@
 //! The embedded cartoon model's world, and the judge of what its clips show.
 
+mod judge;
 mod world;

@@ -1,4 +1,5 @@
 //! Shared by the tests, and by the command that measures what a model shows.
 
 pub mod hub;
+pub mod judge;
 pub mod world;
