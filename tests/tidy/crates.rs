@@ -18,7 +18,14 @@ const DIRECTION: [(&str, &[&str]); 8] = [
     ),
     (
         "kinora-benches",
-        &["kinora-engine", "kinora-adapters", "kinora-models", "kinora-cards", "kinora-kernels"],
+        &[
+            "kinora-tests",
+            "kinora-engine",
+            "kinora-adapters",
+            "kinora-models",
+            "kinora-cards",
+            "kinora-kernels",
+        ],
     ),
 ];
 
