@@ -68,8 +68,8 @@ pub trait Model: Send + Sync {
     /// The scheduler's file and its text, where the checkpoint has one.
     fn scheduler(&self) -> Option<(&Path, &str)>;
 
-    /// Files of a part, for the record.
-    fn files(&self, part: Part) -> Vec<&Path>;
+    /// Files of a part and how long each is in bytes, for the record.
+    fn files(&self, part: Part) -> Vec<(&Path, u64)>;
 
     /// How the original release names the denoiser's weights.
     fn original_names(&self) -> &KeyMap;

@@ -27,9 +27,23 @@ pub const FAMILIES: &[family::Family] = &[wan::FAMILY];
 /// # Errors
 /// A folder that is no checkpoint, a class of no family, a component that is missing or does not fit.
 pub fn open(folder: &Path) -> Result<Box<dyn family::Model>> {
-    let checkpoint = weights::Checkpoint::open(folder)?;
+    with_family(weights::Checkpoint::open(folder)?)
+}
+
+/// Opens a checkpoint that the program carries, under the name that errors call it by.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_carried(
+    name: &str,
+    files: &'static [weights::Carried],
+) -> Result<Box<dyn family::Model>> {
+    with_family(weights::Checkpoint::of(&weights::Folder::carried(name, files))?)
+}
+
+fn with_family(checkpoint: weights::Checkpoint) -> Result<Box<dyn family::Model>> {
     match FAMILIES.iter().find(|family| family.classes.contains(&checkpoint.class.as_str())) {
         Some(family) => (family.open)(checkpoint),
-        None => Err(Error::NoFamily { class: checkpoint.class, folder: folder.to_owned() }),
+        None => Err(Error::NoFamily { class: checkpoint.class, folder: checkpoint.root }),
     }
 }

@@ -66,8 +66,11 @@ fn both_layouts_are_recognised() {
     let found = Checkpoint::open(folder.path()).expect("because the folder is complete");
     let at = |name: &str| folder.path().join(name);
     assert_eq!((found.layout, found.class.as_str()), (Layout::Diffusers, "WanPipeline"));
-    assert_eq!(found.transformer.weights, at("transformer/diffusion_pytorch_model.safetensors"));
-    assert_eq!(found.text_encoder.weights, at("text_encoder/model.safetensors"));
+    assert_eq!(
+        found.transformer.weights.path(),
+        at("transformer/diffusion_pytorch_model.safetensors")
+    );
+    assert_eq!(found.text_encoder.weights.path(), at("text_encoder/model.safetensors"));
     assert_eq!(found.vae.config.map(|config| config.file), Some(at("vae/config.json")));
     assert_eq!(found.index.map(|index| index.text).as_deref(), Some(MODEL_INDEX));
     assert!(found.scheduler.is_some());
@@ -76,9 +79,12 @@ fn both_layouts_are_recognised() {
     let found = Checkpoint::open(folder.path()).expect("because the folder is complete");
     let at = |name: &str| folder.path().join(name);
     assert_eq!((found.layout, found.class.as_str()), (Layout::Original, "WanModel"));
-    assert_eq!(found.transformer.weights, at("diffusion_pytorch_model.safetensors.index.json"));
-    assert_eq!(found.vae.weights, at("Wan2.1_VAE.pth"));
-    assert_eq!(found.tokenizer, at("google/umt5-xxl/tokenizer.json"));
+    assert_eq!(
+        found.transformer.weights.path(),
+        at("diffusion_pytorch_model.safetensors.index.json")
+    );
+    assert_eq!(found.vae.weights.path(), at("Wan2.1_VAE.pth"));
+    assert_eq!(found.tokenizer.path(), at("google/umt5-xxl/tokenizer.json"));
     assert!(found.index.is_none() && found.scheduler.is_none() && found.vae.config.is_none());
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kinora_models::weights::{Checkpoint, Inventory, Source, WeightsError};
+use kinora_models::weights::{Checkpoint, Inventory, Location, Source, WeightsError};
 
 use super::survey::{Inspected, Inspection};
 use crate::Result;
@@ -14,7 +14,7 @@ use crate::Result;
 /// A path that is neither, or a header that is malformed.
 pub fn inspect(path: &Path) -> Result<Inspection> {
     if path.is_file() {
-        let part = part("tensors", path)?;
+        let part = part("tensors", &Location::on_disk(path))?;
         return Ok(Inspection { kind: "a file of tensors".to_owned(), parts: vec![part] });
     }
     let checkpoint = Checkpoint::open(path).map_err(model)?;
@@ -30,8 +30,8 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     })
 }
 
-fn part(name: &'static str, weights: &Path) -> Result<Inspected> {
-    let source = Source::open(weights).map_err(model)?;
+fn part(name: &'static str, weights: &Location) -> Result<Inspected> {
+    let source = Source::of(weights).map_err(model)?;
     let inventory: Inventory = source.inventory();
     let mut dtypes: BTreeMap<String, usize> = BTreeMap::new();
     let mut values = 0;

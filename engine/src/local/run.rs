@@ -15,12 +15,12 @@ use super::sampler::Sampler;
 use super::sigmas::{SchedulerConfig, Solver};
 use super::trace::Trace;
 use super::{decode, latents, noise};
+use crate::Result;
 use crate::generator::Generated;
 use crate::manifest::{Computed, FileRecord, LoraRecord, Manifest, ModelFile, SCHEMA};
 use crate::media::{self, Frames};
 use crate::observe::{Event, Observer, Stage, tell};
 use crate::request::{Recipe, Request};
-use crate::{Error, Result};
 
 /// What the stages of one run hand on.
 struct Run<'a> {
@@ -103,7 +103,7 @@ impl LocalGenerator {
             engine: concat!("kinora ", env!("CARGO_PKG_VERSION")).to_owned(),
             model: asked(&self.name, &self.folder),
             card: self.card.map(|card| card.name.clone()),
-            files: self.files()?,
+            files: self.files(),
             token_ids: embeds.iter().map(|e| ids_hash(&e.input_ids)).collect(),
             loras,
             image: picture.map(|(record, _)| record),
@@ -237,16 +237,14 @@ impl LocalGenerator {
         decode::to_frames(&unit)
     }
 
-    fn files(&self) -> Result<Vec<ModelFile>> {
+    fn files(&self) -> Vec<ModelFile> {
         let parts = [Part::TextEncoder, Part::Denoiser, Part::Vae];
-        let mut files = Vec::new();
-        for path in parts.into_iter().flat_map(|part| self.model.files(part)) {
-            let read = |source| Error::Read { path: path.to_owned(), source };
-            let bytes = std::fs::metadata(path).map_err(read)?.len();
-            let path = path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
-            files.push(ModelFile { path, bytes });
-        }
-        Ok(files)
+        let files = parts.into_iter().flat_map(|part| self.model.files(part));
+        let record = |(path, bytes): (&Path, u64)| ModelFile {
+            path: path.strip_prefix(&self.folder).unwrap_or(path).display().to_string(),
+            bytes,
+        };
+        files.map(record).collect()
     }
 
     fn computed(&self, tiling: Option<Tiling>) -> Computed {

@@ -12,7 +12,9 @@ use super::{config, vae};
 use crate::family::{Facts, Family, Footprint, Model, Part};
 use crate::parts::{Denoiser, Placement, TextEncoder, Tiling, VideoVae};
 use crate::text::umt5;
-use crate::weights::{Checkpoint, Component, Expected, KeyMap, Source, Weights, WeightsError};
+use crate::weights::{
+    Checkpoint, Component, Expected, KeyMap, Location, Source, Weights, WeightsError,
+};
 use crate::{Error, Result};
 
 /// Wan 2.1 text-to-video.
@@ -25,10 +27,11 @@ const TEXT_NAMES: &str = include_str!("keys/original-umt5.toml");
 
 /// The files of one part, what is expected of them and how they name it.
 struct Planned {
-    weights: PathBuf,
+    weights: Location,
     names: Option<KeyMap>,
     expected: Expected,
-    files: Vec<PathBuf>,
+    /// Each with how long it is.
+    files: Vec<(PathBuf, u64)>,
     stored_bytes: u64,
     values: u64,
 }
@@ -42,9 +45,10 @@ impl Planned {
     ) -> Result<(C, Self)> {
         let source = open(&component.weights, names.as_ref())?;
         let (config, expected) = configure(&source)?;
+        let files = source.sizes().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
         let weights = source.plan(&expected)?;
         let planned = Self {
-            files: weights.files().map(Path::to_owned).collect(),
+            files,
             stored_bytes: weights.size_bytes(),
             values: expected.iter().map(|(_, shape)| shape.iter().product::<usize>() as u64).sum(),
             weights: component.weights.clone(),
@@ -61,8 +65,8 @@ impl Planned {
     }
 }
 
-fn open(path: &Path, names: Option<&KeyMap>) -> Result<Source, WeightsError> {
-    let source = Source::open(path)?;
+fn open(location: &Location, names: Option<&KeyMap>) -> Result<Source, WeightsError> {
+    let source = Source::of(location)?;
     match names {
         Some(names) => source.renamed(names),
         None => Ok(source),
@@ -92,7 +96,7 @@ impl WanModel {
                     Some(config) => umt5::Config::from_json(&config.text)
                         .map_err(|e| e.in_file(&config.file))?,
                     None => umt5::Config::detect(&source.inventory())
-                        .map_err(|e| e.in_file(&checkpoint.text_encoder.weights))?,
+                        .map_err(|e| e.in_file(checkpoint.text_encoder.weights.path()))?,
                 };
                 let expected = config.expected();
                 Ok((config, expected))
@@ -126,8 +130,8 @@ impl WanModel {
             })?,
             None => {
                 let file = &checkpoint.vae.weights;
-                let inventory = Source::open(file)?.inventory();
-                let config = vae::Config::detect(&inventory).map_err(|e| e.in_file(file))?;
+                let inventory = Source::of(file)?.inventory();
+                let config = vae::Config::detect(&inventory).map_err(|e| e.in_file(file.path()))?;
                 let blocks = u32::try_from(config.num_res_blocks).unwrap_or(u32::MAX);
                 let names = KeyMap::parse(VAE_NAMES, &[("res", blocks)])?;
                 Planned::new(&checkpoint.vae, Some(names), |_| {
@@ -221,8 +225,8 @@ impl Model for WanModel {
         self.checkpoint.scheduler.as_ref().map(|c| (c.file.as_path(), c.text.as_str()))
     }
 
-    fn files(&self, part: Part) -> Vec<&Path> {
-        self.planned(part).files.iter().map(PathBuf::as_path).collect()
+    fn files(&self, part: Part) -> Vec<(&Path, u64)> {
+        self.planned(part).files.iter().map(|(path, bytes)| (path.as_path(), *bytes)).collect()
     }
 
     fn original_names(&self) -> &KeyMap {
@@ -276,7 +280,9 @@ impl Model for WanModel {
     fn text_encoder(&self, placement: &Placement) -> Result<Box<dyn TextEncoder>> {
         let (config, planned) = &self.text;
         let weights = planned.open(placement)?;
-        Ok(Box::new(WanText::load(&self.checkpoint.tokenizer, config, &weights, placement)?))
+        let Checkpoint { tokenizer, tokenizer_config, .. } = &self.checkpoint;
+        let settings = tokenizer_config.as_ref();
+        Ok(Box::new(WanText::load(tokenizer, settings, config, &weights, placement)?))
     }
 
     fn denoiser(&self, placement: &Placement) -> Result<Box<dyn Denoiser>> {
@@ -300,7 +306,7 @@ impl Model for WanModel {
             for (name, _) in planned.expected.iter() {
                 bytes += weights.view(name)?.bytes.len() as u64;
                 weights.release(name)?;
-                progress(&planned.weights, bytes);
+                progress(planned.weights.path(), bytes);
             }
         }
         Ok(())

@@ -1,13 +1,11 @@
 //! The text tower of Wan: prompts made clean, 512 tokens, UMT5.
 
-use std::path::Path;
-
 use crate::Result;
 use crate::parts::{Placement, PromptEmbeds, TextEncoder};
 use crate::text::clean::prompt_clean;
 use crate::text::tokenizer::Tokenizer;
 use crate::text::umt5::{Config, Umt5};
-use crate::weights::{Weights, read_text};
+use crate::weights::{Location, Weights};
 
 /// Rows of a padded prompt: fixed in every Wan model.
 pub(super) const TEXT_LENGTH: usize = 512;
@@ -27,17 +25,17 @@ impl WanText {
     /// # Errors
     /// A tokenizer that is none, or that gives ids beyond the encoder's table; a tensor that is not finite.
     pub(super) fn load(
-        tokenizer: &Path,
+        tokenizer: &Location,
+        settings: Option<&Location>,
         config: &Config,
         weights: &Weights,
         placement: &Placement,
     ) -> Result<Self> {
-        let json = read_text(tokenizer, TOKENIZER_LIMIT_BYTES)?;
-        let settings = tokenizer.with_file_name("tokenizer_config.json");
+        let json = tokenizer.read_text(TOKENIZER_LIMIT_BYTES)?;
         let settings =
-            settings.is_file().then(|| read_text(&settings, TOKENIZER_LIMIT_BYTES)).transpose()?;
+            settings.map(|location| location.read_text(TOKENIZER_LIMIT_BYTES)).transpose()?;
         let tokenizer =
-            Tokenizer::new(json.as_bytes(), settings.as_deref(), tokenizer, TEXT_LENGTH)?;
+            Tokenizer::new(json.as_bytes(), settings.as_deref(), tokenizer.path(), TEXT_LENGTH)?;
         tokenizer.fits(config.vocab_size)?;
         Ok(Self { tokenizer, encoder: Umt5::load(config, weights, placement)? })
     }

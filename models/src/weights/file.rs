@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::{
-    HeaderFault, Mapping, PickleFault, StoredDtype, WeightsError, safetensors, state_dict,
+    HeaderFault, Location, Mapping, PickleFault, StoredDtype, WeightsError, safetensors, state_dict,
 };
 
 /// Where one tensor lies in a file.
@@ -32,9 +32,17 @@ impl TensorFile {
     /// # Errors
     /// When the file cannot be mapped, is of no known format, or its header contradicts itself or the file.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        let mapping = Mapping::open(path)?;
+        Self::of(&Location::on_disk(path))
+    }
+
+    /// Maps a file wherever it is and reads its header; the content says which format it is.
+    ///
+    /// # Errors
+    /// Those of [`TensorFile::open`].
+    pub fn of(location: &Location) -> Result<Self, WeightsError> {
+        let mapping = Mapping::of(location)?;
         let entries = read_header(mapping.bytes()).map_err(|fault| WeightsError::Format {
-            file: path.to_owned(),
+            file: location.path().to_owned(),
             fault: Box::new(fault),
         })?;
         Ok(Self { mapping, entries })
@@ -48,6 +56,11 @@ impl TensorFile {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         self.mapping.path()
+    }
+
+    /// How long the file is.
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.mapping.bytes().len() as u64
     }
 
     /// The bytes of an entry of this file.

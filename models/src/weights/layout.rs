@@ -11,7 +11,7 @@ use kinora_cards::Layout;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{StoredDtype, TensorFile, WeightsError, read_text};
+use super::{Folder, Location, StoredDtype, TensorFile, WeightsError};
 
 /// The largest configuration file that is read.
 const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
@@ -19,7 +19,7 @@ const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
 /// A recognised checkpoint: where each component is. No tensor has been touched.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// The folder.
+    /// The folder, or what it is called where the program carries it.
     pub root: PathBuf,
     /// How it is laid out, which also says which dialect its tensor names are in.
     pub layout: Layout,
@@ -30,7 +30,9 @@ pub struct Checkpoint {
     /// The text encoder.
     pub text_encoder: Component,
     /// The `tokenizer.json` of the text encoder.
-    pub tokenizer: PathBuf,
+    pub tokenizer: Location,
+    /// The `tokenizer_config.json` beside it, where there is one.
+    pub tokenizer_config: Option<Location>,
     /// The denoiser.
     pub transformer: Component,
     /// The VAE.
@@ -44,8 +46,8 @@ pub struct Checkpoint {
 pub struct Component {
     /// Its configuration as the folder has it; the original layout has one for the transformer only.
     pub config: Option<Config>,
-    /// Its file of tensors, or the index of its shards: what [`Source::open`](super::Source::open) takes.
-    pub weights: PathBuf,
+    /// Its file of tensors, or the index of its shards: what [`Source::of`](super::Source::of) takes.
+    pub weights: Location,
 }
 
 /// The text of a configuration file, known to be JSON.
@@ -58,9 +60,9 @@ pub struct Config {
 }
 
 impl Config {
-    fn read(file: PathBuf) -> Result<Self, WeightsError> {
-        let text = read_text(&file, CONFIG_LIMIT_BYTES)?;
-        let config = Self { file, text };
+    fn read(location: &Location) -> Result<Self, WeightsError> {
+        let text = location.read_text(CONFIG_LIMIT_BYTES)?;
+        let config = Self { file: location.path().to_owned(), text };
         config.parse::<Map<String, Value>>()?;
         Ok(config)
     }
@@ -96,7 +98,11 @@ const PIPELINES: [&str; 2] = ["WanPipeline", "WanImageToVideoPipeline"];
 /// The components of such a folder, each with the classes it may have.
 const COMPONENTS: [(&str, &[&str]); 5] = [
     ("text_encoder", &["UMT5EncoderModel"]),
-    ("tokenizer", &["T5TokenizerFast", "T5Tokenizer"]),
+    // The last two are what transformers 4 and 5 call any tokenizer that is all in tokenizer.json.
+    (
+        "tokenizer",
+        &["T5TokenizerFast", "T5Tokenizer", "PreTrainedTokenizerFast", "TokenizersBackend"],
+    ),
     ("transformer", &["WanTransformer3DModel"]),
     ("vae", &["AutoencoderKLWan"]),
     ("scheduler", &["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler"]),
@@ -118,19 +124,25 @@ impl Checkpoint {
         if root.is_file() {
             return Err(refuse_file(root));
         }
-        let index = root.join("model_index.json");
-        let config = root.join("config.json");
-        if index.is_file() {
-            diffusers(root, Config::read(index)?)
-        } else if config.is_file() {
-            original(root, Config::read(config)?)
+        Self::of(&Folder::on_disk(root))
+    }
+
+    /// Recognises the checkpoint in a folder wherever it is.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::open`].
+    pub fn of(root: &Folder) -> Result<Self, WeightsError> {
+        if let Some(index) = root.file("model_index.json") {
+            diffusers(root, Config::read(&index)?)
+        } else if let Some(config) = root.file("config.json") {
+            original(root, Config::read(&config)?)
         } else {
-            Err(refuse_folder(root))
+            Err(refuse_folder(root.path()))
         }
     }
 }
 
-fn diffusers(root: &Path, index: Config) -> Result<Checkpoint, WeightsError> {
+fn diffusers(root: &Folder, index: Config) -> Result<Checkpoint, WeightsError> {
     let listed: Map<String, Value> = index.parse()?;
     let class = text(&listed, "_class_name");
     supported(&index.file, "pipeline class", class, &PIPELINES)?;
@@ -139,17 +151,18 @@ fn diffusers(root: &Path, index: Config) -> Result<Checkpoint, WeightsError> {
     let transformer = pipeline.component("transformer")?;
     let vae = pipeline.component("vae")?;
     let text_encoder = pipeline.component("text_encoder")?;
-    let (folder, _) = pipeline.folder("tokenizer")?;
-    let tokenizer = named(root, "tokenizer", &folder, "tokenizer.json")?;
-    let (folder, classes) = pipeline.folder("scheduler")?;
-    let scheduler = Config::read(named(root, "scheduler", &folder, "scheduler_config.json")?)?;
+    pipeline.classes("tokenizer")?;
+    let tokenizer = named(root, "tokenizer", "tokenizer/tokenizer.json")?;
+    let classes = pipeline.classes("scheduler")?;
+    let scheduler = Config::read(&named(root, "scheduler", "scheduler/scheduler_config.json")?)?;
     scheduler.names_one_of(classes)?;
     Ok(Checkpoint {
-        root: root.to_owned(),
+        root: root.path().to_owned(),
         layout: Layout::Diffusers,
         class: class.unwrap_or_default().to_owned(),
         text_encoder,
         tokenizer,
+        tokenizer_config: root.file("tokenizer/tokenizer_config.json"),
         transformer,
         vae,
         scheduler: Some(scheduler),
@@ -159,7 +172,7 @@ fn diffusers(root: &Path, index: Config) -> Result<Checkpoint, WeightsError> {
 
 /// A folder with `model_index.json`.
 struct Pipeline<'a> {
-    root: &'a Path,
+    root: &'a Folder,
     index: &'a Config,
     /// What the index lists: settings, and components as pairs of library and class.
     listed: &'a Map<String, Value>,
@@ -182,89 +195,72 @@ impl Pipeline<'_> {
         }
     }
 
-    /// The folder of a component, and the classes it may have.
-    fn folder(
-        &self,
-        name: &'static str,
-    ) -> Result<(PathBuf, &'static [&'static str]), WeightsError> {
+    /// The classes that a component may have, once it has one of them and a folder.
+    fn classes(&self, name: &'static str) -> Result<&'static [&'static str], WeightsError> {
         let known = COMPONENTS.iter().find(|(known, _)| *known == name);
         let classes = known.map_or(&[][..], |(_, classes)| classes);
-        let path = self.root.join(name);
         match self.class(name) {
-            Some(class) if path.is_dir() => {
+            Some(class) if self.root.holds_folder(name) => {
                 supported(&self.index.file, name, Some(class), classes)?;
-                Ok((path, classes))
+                Ok(classes)
             }
             _ => Err(missing(self.root, name, name)),
         }
     }
 
     fn component(&self, name: &'static str) -> Result<Component, WeightsError> {
-        let (folder, classes) = self.folder(name)?;
-        let config = Config::read(named(self.root, name, &folder, "config.json")?)?;
+        let classes = self.classes(name)?;
+        let config = Config::read(&named(self.root, name, &format!("{name}/config.json"))?)?;
         config.names_one_of(classes)?;
-        let weights = weights(self.root, name, &folder)?;
+        let weights = weights(self.root, name, &format!("{name}/"))?;
         Ok(Component { config: Some(config), weights })
     }
 }
 
-fn original(root: &Path, config: Config) -> Result<Checkpoint, WeightsError> {
+fn original(root: &Folder, config: Config) -> Result<Checkpoint, WeightsError> {
     let content: Map<String, Value> = config.parse()?;
     let class = text(&content, "_class_name");
     supported(&config.file, "class", class, &ORIGINAL_TRANSFORMERS)?;
-    let file = |component, name| named(root, component, root, name);
     let plain = |weights| Component { config: None, weights };
     Ok(Checkpoint {
-        root: root.to_owned(),
+        root: root.path().to_owned(),
         layout: Layout::Original,
         class: class.unwrap_or_default().to_owned(),
         index: None,
-        text_encoder: plain(file("text_encoder", "models_t5_umt5-xxl-enc-bf16.pth")?),
-        tokenizer: file("tokenizer", "google/umt5-xxl/tokenizer.json")?,
-        transformer: Component {
-            weights: weights(root, "transformer", root)?,
-            config: Some(config),
-        },
-        vae: plain(file("vae", "Wan2.1_VAE.pth")?),
+        text_encoder: plain(named(root, "text_encoder", "models_t5_umt5-xxl-enc-bf16.pth")?),
+        tokenizer: named(root, "tokenizer", "google/umt5-xxl/tokenizer.json")?,
+        tokenizer_config: root.file("google/umt5-xxl/tokenizer_config.json"),
+        transformer: Component { weights: weights(root, "transformer", "")?, config: Some(config) },
+        vae: plain(named(root, "vae", "Wan2.1_VAE.pth")?),
         scheduler: None,
     })
 }
 
-/// The weights of a component: the index of shards where there is one, else the single file.
-fn weights(root: &Path, component: &'static str, folder: &Path) -> Result<PathBuf, WeightsError> {
+/// The weights of a component, below a prefix: the index of shards where there is one, else the single file.
+fn weights(root: &Folder, component: &'static str, prefix: &str) -> Result<Location, WeightsError> {
     let names = STEMS
         .iter()
         .flat_map(|stem| [format!("{stem}.safetensors.index.json"), format!("{stem}.safetensors")]);
-    if let Some(path) = names.map(|name| folder.join(name)).find(|path| path.is_file()) {
-        return Ok(path);
+    if let Some(location) =
+        names.map(|name| format!("{prefix}{name}")).find_map(|name| root.file(&name))
+    {
+        return Ok(location);
     }
-    match with_extension(folder, "gguf") {
+    match with_extension(&root.path().join(prefix), "gguf") {
         Some(file) => Err(WeightsError::Unsupported { file, found: "GGUF".to_owned() }),
         None => {
             let stem = if component == "text_encoder" { STEMS[1] } else { STEMS[0] };
-            let expected = folder.join(format!("{stem}.safetensors"));
-            let expected = expected.strip_prefix(root).unwrap_or(&expected);
-            Err(missing(root, component, &expected.to_string_lossy()))
+            Err(missing(root, component, &format!("{prefix}{stem}.safetensors")))
         }
     }
 }
 
-fn named(
-    root: &Path,
-    component: &'static str,
-    folder: &Path,
-    name: &str,
-) -> Result<PathBuf, WeightsError> {
-    let path = folder.join(name);
-    if path.is_file() {
-        return Ok(path);
-    }
-    let expected = path.strip_prefix(root).unwrap_or(&path);
-    Err(missing(root, component, &expected.to_string_lossy()))
+fn named(root: &Folder, component: &'static str, name: &str) -> Result<Location, WeightsError> {
+    root.file(name).ok_or_else(|| missing(root, component, name))
 }
 
-fn missing(root: &Path, component: &'static str, expected: &str) -> WeightsError {
-    WeightsError::Missing { root: root.to_owned(), component, expected: expected.to_owned() }
+fn missing(root: &Folder, component: &'static str, expected: &str) -> WeightsError {
+    WeightsError::Missing { root: root.path().to_owned(), component, expected: expected.to_owned() }
 }
 
 fn text<'a>(content: &'a Map<String, Value>, key: &str) -> Option<&'a str> {

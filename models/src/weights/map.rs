@@ -9,19 +9,38 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use super::WeightsError;
+use super::{Location, WeightsError};
 
-/// A whole file mapped read-only, shared by reference count.
+/// A whole file mapped read-only, shared by reference count, or one that the program carries.
 ///
 /// A file that someone else cuts short while it is mapped ends the process with SIGBUS when the lost part is read.
 /// One that is rewritten in place shows its new bytes.
 #[derive(Debug, Clone)]
 pub struct Mapping {
-    map: Arc<Mmap>,
+    content: Content,
     path: Arc<Path>,
 }
 
+#[derive(Debug, Clone)]
+enum Content {
+    Mapped(Arc<Mmap>),
+    Carried(&'static [u8]),
+}
+
 impl Mapping {
+    /// Maps a file, or takes what the program carries of it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is not a regular file, is empty or cannot be mapped.
+    pub fn of(location: &Location) -> Result<Self, WeightsError> {
+        match location.carried() {
+            Some(bytes) => {
+                Ok(Self { content: Content::Carried(bytes), path: location.path().into() })
+            }
+            None => Self::open(location.path()),
+        }
+    }
+
     /// Maps the file at `path`.
     ///
     /// # Errors
@@ -41,12 +60,15 @@ impl Mapping {
         // process may; every byte pattern is a valid `u8`, and all parsers take the bytes as untrusted. A file cut
         // short ends the process, as the documentation says.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Ok(Self { map: Arc::new(map), path: path.into() })
+        Ok(Self { content: Content::Mapped(Arc::new(map)), path: path.into() })
     }
 
     /// The content of the file.
     pub fn bytes(&self) -> &[u8] {
-        &self.map
+        match &self.content {
+            Content::Mapped(map) => map,
+            Content::Carried(bytes) => bytes,
+        }
     }
 
     /// Where the file is.
@@ -55,45 +77,42 @@ impl Mapping {
     }
 
     /// Gives the memory of a byte range back to the operating system. Reading the range later fetches it again from
-    /// the file, so this never changes what is read. Does nothing where the system has no such advice.
+    /// the file, so this never changes what is read. Does nothing where the system has no such advice, or for a file that
+    /// the program carries.
     ///
     /// # Errors
     /// When the range is not within the file or the system refuses.
     pub fn release(&self, range: Range<usize>) -> Result<(), WeightsError> {
-        let inside = range.start <= range.end && range.end <= self.map.len();
-        let result = if inside {
-            self.drop_pages(range)
-        } else {
-            Err(std::io::ErrorKind::InvalidInput.into())
+        let inside = range.start <= range.end && range.end <= self.bytes().len();
+        let result = match &self.content {
+            _ if !inside => Err(std::io::ErrorKind::InvalidInput.into()),
+            Content::Mapped(map) => drop_pages(map, range),
+            Content::Carried(_) => Ok(()),
         };
         result.map_err(|source| WeightsError::Io { file: self.path.to_path_buf(), source })
     }
+}
 
-    #[cfg(unix)]
-    fn drop_pages(&self, range: Range<usize>) -> std::io::Result<()> {
-        // SAFETY: for a read-only mapping of a file, dropped pages are read again from that file when next touched.
-        // Only anonymous or written pages would lose their content, and this mapping has neither. The range was
-        // checked to be within the map.
-        unsafe {
-            self.map.unchecked_advise_range(
-                memmap2::UncheckedAdvice::DontNeed,
-                range.start,
-                range.len(),
-            )
-        }
+#[cfg(unix)]
+fn drop_pages(map: &Mmap, range: Range<usize>) -> std::io::Result<()> {
+    // SAFETY: for a read-only mapping of a file, dropped pages are read again from that file when next touched.
+    // Only anonymous or written pages would lose their content, and this mapping has neither. The range was
+    // checked to be within the map.
+    unsafe {
+        map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
     }
+}
 
-    #[cfg(not(unix))]
-    fn drop_pages(&self, _range: Range<usize>) -> std::io::Result<()> {
-        Ok(())
-    }
+#[cfg(not(unix))]
+fn drop_pages(_map: &Mmap, _range: Range<usize>) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Reads a small text file, such as a configuration, whole.
 ///
 /// # Errors
 /// When it cannot be read, is larger than `limit_bytes` or is not UTF-8.
-pub fn read_text(path: &Path, limit_bytes: u64) -> Result<String, WeightsError> {
+pub(super) fn read_text(path: &Path, limit_bytes: u64) -> Result<String, WeightsError> {
     let io = |source| WeightsError::Io { file: PathBuf::from(path), source };
     let file = File::open(path).map_err(io)?;
     let mut text = String::new();

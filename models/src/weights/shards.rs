@@ -7,7 +7,8 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
-use super::{TensorFile, WeightsError, read_text};
+use super::map::read_text;
+use super::{TensorFile, WeightsError};
 
 /// The longest index that is read.
 const INDEX_LIMIT_BYTES: u64 = 64 << 20;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::Entry;
 use super::plan::{Expected, Planned};
-use super::{Inventory, KeyMap, TensorFile, Weights, WeightsError, shards};
+use super::{Inventory, KeyMap, Location, TensorFile, Weights, WeightsError, shards};
 
 /// The mapped files of one component: its tensors by canonical name, none of them read yet.
 #[derive(Debug, Clone)]
@@ -30,10 +30,19 @@ impl Source {
     /// # Errors
     /// When a file is missing, malformed, or disagrees with the index.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        Self::of(&Location::on_disk(path))
+    }
+
+    /// Does what [`Source::open`] does, wherever the file is.
+    ///
+    /// # Errors
+    /// Those of [`Source::open`].
+    pub fn of(location: &Location) -> Result<Self, WeightsError> {
+        let path = location.path();
         let files = if path.extension().is_some_and(|extension| extension == "json") {
             shards::open(path)?
         } else {
-            vec![TensorFile::open(path)?]
+            vec![TensorFile::of(location)?]
         };
         let tensors = files
             .iter()
@@ -75,6 +84,11 @@ impl Source {
     /// The mapped files.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(TensorFile::path)
+    }
+
+    /// The mapped files, and how long each is in bytes.
+    pub fn sizes(&self) -> impl Iterator<Item = (&Path, u64)> {
+        self.files.iter().map(|file| (file.path(), file.size_bytes()))
     }
 
     /// Names, shapes and dtypes, under the canonical names.
