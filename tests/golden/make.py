@@ -88,8 +88,8 @@ def relative_l2(ours, theirs):
     return ((ours.double() - theirs.double()).norm() / theirs.double().norm()).item()
 
 
-def wan_vae(case, seed, size, tile, **config):
-    """A decode of 3 latent frames, an encode of 17 frames, and a decode in tiles.
+def wan_vae(case, seed, size, tile, counts=(3, 17, 2), **config):
+    """A decode of 3 latent frames, an encode of 17 frames, and a decode of 2 latent frames in tiles, or of other `counts`.
 
     A shorter clip is the beginning of a longer one, which is asserted here and used by the tests.
     """
@@ -97,18 +97,18 @@ def wan_vae(case, seed, size, tile, **config):
 
     vae = fill(AutoencoderKLWan(attn_scales=[], **config), seed)
     z, scale = config["z_dim"], vae.config.scale_factor_spatial
-    latents = 1.5 * random(seed + 1, 1, z, 3, *size)
+    latents = 1.5 * random(seed + 1, 1, z, counts[0], *size)
     decoded = vae.decode(latents).sample
-    frames = random(seed + 2, 1, 3, 17, size[0] * scale, size[1] * scale).clamp(-1, 1)
+    frames = random(seed + 2, 1, 3, counts[1], size[0] * scale, size[1] * scale).clamp(-1, 1)
     encoded = vae.encode(frames).latent_dist.mode()
-    for count in (1, 2):
+    for count in range(1, counts[0]):
         part = vae.decode(latents[:, :, :count]).sample
         assert (part - decoded[:, :, : part.shape[2]]).abs().max() < 1e-6
-    for count in (1, 5, 9):
+    for count in range(1, counts[1], 4):
         part = vae.encode(frames[:, :, :count]).latent_dist.mode()
         assert (part - encoded[:, :, : part.shape[2]]).abs().max() < 1e-6
     # More than one tile each way, the last ones smaller.
-    tiled = 1.5 * random(seed + 3, 1, z, 2, size[0] + 1, size[1] + 1)
+    tiled = 1.5 * random(seed + 3, 1, z, counts[2], size[0] + 1, size[1] + 1)
     vae.enable_tiling(*tile)
     tiles = vae.decode(tiled).sample
     tensors = {"decode.in": latents, "decode.out": decoded, "tiled.in": tiled, "tiled.out": tiles,
@@ -688,6 +688,7 @@ height = {size[1]}
 {sums}""")
     print(f"{case}: {(folder / 'frames.png').stat().st_size} bytes")
 
+PATCHED = dict(is_residual=True, patch_size=2, in_channels=12, out_channels=12)
 
 CASES = {
     "wan-vae-published-levels": lambda: wan_vae(
@@ -698,6 +699,18 @@ CASES = {
         "wan-vae-three-levels", 23, (4, 3), (16, 16, 12, 12), base_dim=4, z_dim=4, dim_mult=[1, 2, 2], num_res_blocks=2,
         temperal_downsample=[True, False], scale_factor_temporal=2, scale_factor_spatial=4,
         latents_mean=[0.5, -0.25, 0.0, 1.0], latents_std=[1.5, 2.0, 0.75, 1.0]),
+    "wan-vae-residual": lambda: wan_vae(
+        "wan-vae-residual", 29, (1, 2), (32, 32, 16, 16), counts=(3, 17, 1), base_dim=2, decoder_base_dim=3, z_dim=3,
+        dim_mult=[1, 2, 4, 4], num_res_blocks=1, temperal_downsample=[False, True, True], latents_mean=[0.5, -0.25, 0.0],
+        latents_std=[1.5, 2.0, 0.75], **PATCHED, scale_factor_spatial=16),
+    "wan-vae-residual-three-levels": lambda: wan_vae(
+        "wan-vae-residual-three-levels", 53, (2, 3), (16, 16, 8, 8), counts=(4, 33, 2), base_dim=4, z_dim=4, dim_mult=[1, 2, 2],
+        num_res_blocks=1, temperal_downsample=[True, True], latents_mean=[0.5, -0.25, 0.0, 1.0],
+        latents_std=[1.5, 2.0, 0.75, 1.0], **PATCHED, scale_factor_spatial=8),
+    "wan-vae-residual-unpatched": lambda: wan_vae(
+        "wan-vae-residual-unpatched", 59, (4, 3), (16, 16, 12, 12), base_dim=4, decoder_base_dim=3, z_dim=3, dim_mult=[2, 4, 2],
+        num_res_blocks=2, temperal_downsample=[False, True], scale_factor_temporal=2, scale_factor_spatial=4,
+        latents_mean=[0.5, -0.25, 0.0], latents_std=[1.5, 2.0, 0.75], is_residual=True),
     "umt5": lambda: umt5("umt5", 31, (1, 7, 60), vocab_size=64, d_model=32, d_kv=16, d_ff=48, num_layers=3, num_heads=3),
     "wan-transformer": lambda: wan_transformer(
         "wan-transformer", 41, (3, 4, 6), 5, num_attention_heads=2, attention_head_dim=28, in_channels=4, out_channels=4,

@@ -1,4 +1,4 @@
-//! The VAE of Wan 2.1 against diffusers' `AutoencoderKLWan`, and its configuration against published shapes.
+//! The VAEs of Wan 2.1 and 2.2 against diffusers' `AutoencoderKLWan`, and its configuration against published shapes.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +10,13 @@ use kinora_models::{Error, Result};
 
 use crate::golden::{Golden, TOLERANCE, agree, inventory, relative_l2};
 
-const CASES: [&str; 2] = ["wan-vae-published-levels", "wan-vae-three-levels"];
+const CASES: [&str; 5] = [
+    "wan-vae-published-levels",
+    "wan-vae-three-levels",
+    "wan-vae-residual",
+    "wan-vae-residual-three-levels",
+    "wan-vae-residual-unpatched",
+];
 
 fn load(golden: &Golden, compute: DType) -> WanVae {
     let config = Config::from_json(&golden.config).expect("the golden's configuration is valid");
@@ -33,7 +39,7 @@ fn clips_of_every_length_decode_as_in_diffusers() {
         let golden = Golden::open(case);
         let vae = load(&golden, DType::F32);
         let (latents, expected) = (golden.tensor("decode.in"), golden.tensor("decode.out"));
-        for latent_frames in [1, 2, 3] {
+        for latent_frames in 1..=latents.dims()[1] {
             let frames = 1 + (latent_frames - 1) * vae.compression()[0];
             let ours = decode(&vae, &first(&latents, latent_frames), None);
             agree(&ours, &first(&expected, frames), &format!("{case}: decode {frames} frames"));
@@ -47,7 +53,7 @@ fn clips_of_every_length_encode_as_in_diffusers() {
         let golden = Golden::open(case);
         let vae = load(&golden, DType::F32);
         let (clip, expected) = (golden.tensor("encode.in"), golden.tensor("encode.mean"));
-        for frames in [1, 5, 9, 17] {
+        for frames in (1..=clip.dims()[1]).step_by(4) {
             let ours = vae.encode(&first(&clip, frames)).expect("frames encode");
             let latent_frames = 1 + (frames - 1) / vae.compression()[0];
             let what = format!("{case}: encode {frames} frames");
@@ -59,7 +65,7 @@ fn clips_of_every_length_encode_as_in_diffusers() {
 /// The tiles of each case, and the size they cut: not a whole number of tiles.
 #[test]
 fn tiles_blend_as_in_diffusers() {
-    let tiles = [(16, 8), (16, 12)];
+    let tiles = [(16, 8), (16, 12), (32, 16), (16, 8), (16, 12)];
     for (case, (tile_px, stride_px)) in CASES.into_iter().zip(tiles) {
         let golden = Golden::open(case);
         let vae = load(&golden, DType::F32);
@@ -70,7 +76,9 @@ fn tiles_blend_as_in_diffusers() {
         assert!(relative_l2(&whole, &expected) > 1e-2, "{case}: the tiles make no difference");
         // A picture no larger than a tile is not cut, however close the tiles.
         let (latents, expected) = (golden.tensor("decode.in"), golden.tensor("decode.out"));
-        let tiling = Tiling { tile_px: 16, stride_px: 8 };
+        let latent_px = vae.compression()[1];
+        let side = latents.dims()[2].max(latents.dims()[3]);
+        let tiling = Tiling { tile_px: side * latent_px, stride_px: latent_px };
         agree(&decode(&vae, &latents, Some(tiling)), &expected, &format!("{case}: one tile"));
     }
 }
@@ -140,33 +148,55 @@ fn inputs_that_do_not_fit_are_refused() {
     }
 }
 
+fn residual(latents: &str) -> String {
+    format!(
+        r#"{{
+            "_class_name": "AutoencoderKLWan", "base_dim": 160, "clip_output": false, "decoder_base_dim": 256,
+            "in_channels": 12, "is_residual": true, "out_channels": 12, "patch_size": 2,
+            "scale_factor_spatial": 16, "scale_factor_temporal": 4, "z_dim": 48 {latents}
+        }}"#
+    )
+}
+
+/// What diffusers publishes for Wan 2.2, with the given statistics.
+fn published_22() -> Config {
+    let of = |values: &[f32]| format!("{values:?}");
+    let known = Config::detect(&inventory("original-wan2.2-vae")).expect("the file is known");
+    let (mean, std) = (of(&known.latents_mean), of(&known.latents_std));
+    let latents = format!(r#", "latents_mean": {mean}, "latents_std": {std}"#);
+    Config::from_json(&residual(&latents)).expect("the published configuration is valid")
+}
+
 #[test]
-fn the_published_configuration_asks_for_the_published_tensors() {
-    let published = inventory("diffusers-wan2.1-vae");
+fn published_configurations_ask_for_published_tensors() {
     let config = Config::from_json("{}").expect("every field has a published value");
     assert_eq!(config, Config::default());
-    let expected = config.expected();
-    for (name, shape) in expected.iter() {
-        assert_eq!(
-            published.get(name).map(|listed| listed.shape.as_slice()),
-            Some(shape),
-            "{name}"
-        );
+    for (config, file, spatial) in
+        [(config, "diffusers-wan2.1-vae", 8), (published_22(), "diffusers-wan2.2-vae", 16)]
+    {
+        let published = inventory(file);
+        let expected = config.expected();
+        for (name, shape) in expected.iter() {
+            let listed = published.get(name).map(|listed| listed.shape.as_slice());
+            assert_eq!(listed, Some(shape), "{file}: {name}");
+        }
+        assert_eq!(expected.iter().count(), published.len());
+        assert_eq!((config.temporal_factor(), config.spatial_factor()), (4, spatial));
     }
-    assert_eq!(expected.iter().count(), published.len());
-    assert_eq!((config.temporal_factor(), config.spatial_factor()), (4, 8));
 }
 
 #[test]
 fn the_original_file_tells_its_configuration() -> Result<()> {
     assert_eq!(Config::detect(&inventory("original-wan2.1-vae"))?, Config::default());
-    let other =
-        Config::detect(&inventory("original-wan2.2-vae")).map_err(|error| error.to_string());
+    let found = Config::detect(&inventory("original-wan2.2-vae"))?;
+    assert_eq!(found, published_22());
+    assert_eq!((found.latents_mean[47], found.latents_std[47]), (-0.0667, 0.7744));
+    let other = Config::detect(&inventory("original-wan2.2-ti2v-5b"));
     assert_eq!(
-        other.err().as_deref(),
+        other.map_err(|error| error.to_string()).err().as_deref(),
         Some(
-            "AutoencoderKLWan: decoder.upsamples.0.residual.2.weight: \
-             expected a convolution of Wan 2.1's VAE, found nothing"
+            "AutoencoderKLWan: encoder.conv1.weight: \
+             expected a convolution of a VAE of Wan, found nothing"
         )
     );
     Ok(())
@@ -175,13 +205,24 @@ fn the_original_file_tells_its_configuration() -> Result<()> {
 #[test]
 fn configurations_that_cannot_be_are_refused_by_field() {
     let cases = [
-        (
-            r#"{"is_residual": true}"#,
-            "is_residual: expected false (anything else is not yet supported), found true",
-        ),
+        (r#"{"is_residual": 1}"#, "is_residual: expected true or false, found 1"),
         (
             r#"{"patch_size": 2}"#,
-            "patch_size: expected null (anything else is not yet supported), found 2",
+            "in_channels: expected 12 (anything else is not yet supported), found 3",
+        ),
+        (
+            r#"{"patch_size": 2, "in_channels": 12}"#,
+            "out_channels: expected 12 (anything else is not yet supported), found 3",
+        ),
+        (r#"{"patch_size": 0}"#, "patch_size: expected an integer from 1 to 8, found 0"),
+        (&residual(""), "latents_mean: expected 48 values, one for each of z_dim, found 16"),
+        (
+            r#"{"is_residual": true, "dim_mult": [1, 3, 4, 4]}"#,
+            "dim_mult: expected a divisor of 768 channels at level 1 of the encoder, found 288",
+        ),
+        (
+            r#"{"is_residual": true, "dim_mult": [1, 1, 8, 8]}"#,
+            "dim_mult: expected a divisor of 384 channels at level 2 of the decoder, found 768",
         ),
         (
             r#"{"in_channels": 12}"#,
@@ -237,6 +278,12 @@ fn decoding_needs_memory_that_tiles_bound() {
     assert!((400 << 20..900 << 20).contains(&bytes(5, 256, None)), "{}", bytes(5, 256, None));
     assert!(bytes(5, 1024, None) > 14 * bytes(5, 256, None));
     assert!(bytes(5, 1024, tiling) < 2 * bytes(5, 256, None));
+    // Wan 2.2 with half its channels took 90 and 359 MiB when it was measured.
+    let half = Config { base_dim: 80, decoder_base_dim: 128, ..published_22() };
+    for (side, mebibytes) in [(128, 90), (256, 359)] {
+        let bytes = half.decode_bytes([5, side, side], None, 4);
+        assert!((mebibytes << 20..(mebibytes * 9) << 17).contains(&bytes), "{bytes}");
+    }
     // A longer clip costs its frames only.
     let clip = 4 * 3 * 76 * 256 * 256;
     assert_eq!(bytes(81, 256, None) - bytes(5, 256, None), clip);

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use kinora_kernels::ops::attention::{KeyValue, attention};
 use kinora_kernels::ops::conv3d::Conv3dSpec;
 use kinora_kernels::ops::matmul::Matrix;
@@ -27,6 +27,10 @@ impl<'a> Loader<'a> {
 
     pub(super) fn at(&self, name: &str) -> Self {
         Self { weights: self.weights.at(name), placement: self.placement, slots: self.slots }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.placement.device
     }
 
     pub(super) fn has(&self, name: &str) -> bool {

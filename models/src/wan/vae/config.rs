@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::weights::{Expected, Inventory};
+use super::statistics::{MEAN_21, STD_21};
 use crate::{Error, Result};
 
-/// The configuration of a VAE of Wan 2.1.
+/// The configuration of a VAE of Wan 2.1 or 2.2.
 ///
 /// # Source
 /// The fields and their values where a configuration lacks them: huggingface/diffusers, class `AutoencoderKLWan`.
@@ -27,6 +27,10 @@ pub struct Config {
     pub latents_mean: Vec<f32>,
     /// Standard deviation of each latent channel.
     pub latents_std: Vec<f32>,
+    /// Whether a level's input is carried around all of its blocks, as in Wan 2.2.
+    pub is_residual: bool,
+    /// Rows, and columns, of pixels that lie in the channels of one (`patch_size`, of which none is 1).
+    pub patch_size: usize,
 }
 
 /// Channels of a picture.
@@ -34,20 +38,11 @@ pub(super) const PICTURE_CHANNELS: usize = 3;
 
 const CLASS: &str = "AutoencoderKLWan";
 
-/// The statistics of the published 16-channel latents (class defaults of diffusers' `AutoencoderKLWan`).
-const LATENTS_MEAN: [f32; 16] = [
-    -0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508, 0.4134, -0.0715, 0.5517,
-    -0.3632, -0.1922, -0.9497, 0.2503, -0.2921,
-];
-const LATENTS_STD: [f32; 16] = [
-    2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743, 3.2687, 2.1526, 2.8652, 1.5579,
-    1.6382, 1.1253, 2.8251, 1.9160,
-];
-
 /// More than any level, block or channel count that was ever published.
-const MOST_LEVELS: usize = 8;
+pub(super) const MOST_LEVELS: usize = 8;
 const MOST_BLOCKS: usize = 16;
 const MOST_CHANNELS: usize = 8192;
+const MOST_PATCH: usize = 8;
 
 impl Default for Config {
     /// The published VAE of Wan 2.1.
@@ -59,8 +54,10 @@ impl Default for Config {
             dim_mult: vec![1, 2, 4, 4],
             num_res_blocks: 2,
             temporal_downsample: vec![false, true, true],
-            latents_mean: LATENTS_MEAN.to_vec(),
-            latents_std: LATENTS_STD.to_vec(),
+            latents_mean: MEAN_21.to_vec(),
+            latents_std: STD_21.to_vec(),
+            is_residual: false,
+            patch_size: 1,
         }
     }
 }
@@ -77,6 +74,8 @@ impl Config {
         let mut config = Self::default();
         let mut decoder_base_dim = None;
         let mut factors = (None, None);
+        let class_default = Value::from(PICTURE_CHANNELS);
+        let mut pictures = [("in_channels", &class_default), ("out_channels", &class_default)];
         for (name, value) in &fields {
             match name.as_str() {
                 "_class_name" => only(name, value, &Value::from(CLASS))?,
@@ -89,9 +88,7 @@ impl Config {
                 }
                 "num_res_blocks" => config.num_res_blocks = count(name, value, MOST_BLOCKS)?,
                 "temperal_downsample" => {
-                    config.temporal_downsample = list(name, value, |value| {
-                        value.as_bool().ok_or_else(|| wrong(name, "true or false", value))
-                    })?;
+                    config.temporal_downsample = list(name, value, |value| flag(name, value))?;
                 }
                 "latents_mean" => config.latents_mean = list(name, value, |v| real(name, v))?,
                 "latents_std" => config.latents_std = list(name, value, |v| real(name, v))?,
@@ -101,17 +98,23 @@ impl Config {
                 "scale_factor_spatial" if !value.is_null() => factors.1 = Some((name, value)),
                 "scale_factor_temporal" | "scale_factor_spatial" => {}
                 "attn_scales" => only(name, value, &Value::Array(Vec::new()))?,
-                "is_residual" => only(name, value, &Value::from(false))?,
-                "patch_size" => only(name, value, &Value::Null)?,
-                "in_channels" | "out_channels" => {
-                    only(name, value, &Value::from(PICTURE_CHANNELS))?;
-                }
+                "is_residual" => config.is_residual = flag(name, value)?,
+                "patch_size" if value.is_null() => {}
+                "patch_size" => config.patch_size = count(name, value, MOST_PATCH)?,
+                "in_channels" => pictures[0].1 = value,
+                "out_channels" => pictures[1].1 = value,
+                // Published with Wan 2.2; the class knows it no more, and frames are clamped everywhere.
+                "clip_output" => drop(flag(name, value)?),
                 note if note.starts_with('_') => {}
                 _ => return Err(wrong(name, "no such field", value)),
             }
         }
         config.decoder_base_dim = decoder_base_dim.unwrap_or(config.base_dim);
         config.check()?;
+        let picture = PICTURE_CHANNELS * config.patch_size * config.patch_size;
+        for (name, value) in pictures {
+            only(name, value, &Value::from(picture))?;
+        }
         for (factor, field) in
             [(config.temporal_factor(), factors.0), (config.spatial_factor(), factors.1)]
         {
@@ -122,44 +125,6 @@ impl Config {
         Ok(config)
     }
 
-    /// Derives the configuration from the tensors of the original release (`Wan2.1_VAE.pth`), under its own names.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the tensor that is missing or of an impossible shape.
-    pub fn detect(inventory: &Inventory) -> Result<Self> {
-        let dim = |name: &str, axis: usize| {
-            let shape = inventory.get(name).map(|listed| listed.shape.as_slice());
-            let found = || shape.map_or("nothing".to_owned(), |shape| format!("{shape:?}"));
-            shape
-                .and_then(|shape| shape.get(axis).copied())
-                .ok_or_else(|| refuse(name, "a convolution of Wan 2.1's VAE", &found()))
-        };
-        // The decoder is one row: each level holds its residual blocks and, but for the finest, what comes between.
-        let up = |i: usize, part: &str| format!("decoder.upsamples.{i}.{part}");
-        let has = |name: &str| inventory.get(name).is_some();
-        let is_block = |i: usize| has(&up(i, "residual.2.weight"));
-        let is_step = |i: usize| has(&up(i, "resample.1.weight"));
-        let per_level = (0..).take_while(|&i| is_block(i)).count();
-        let mut config = Self { num_res_blocks: per_level.saturating_sub(1), ..Self::default() };
-        config.base_dim = dim("encoder.conv1.weight", 0)?;
-        config.decoder_base_dim = config.base_dim;
-        config.z_dim = dim("conv2.weight", 0)?;
-        config.dim_mult = Vec::new();
-        config.temporal_downsample = Vec::new();
-        for level in 0..MOST_LEVELS {
-            let start = level * (per_level + 1);
-            let channels = dim(&up(start, "residual.2.weight"), 0)?;
-            config.dim_mult.insert(0, channels / config.base_dim.max(1));
-            let step = start + per_level;
-            if !is_step(step) {
-                break;
-            }
-            config.temporal_downsample.insert(0, has(&up(step, "time_conv.weight")));
-        }
-        config.check()?;
-        Ok(config)
-    }
-
     /// Frames of a clip that a latent covers, after the first.
     pub fn temporal_factor(&self) -> usize {
         1 << self.temporal_downsample.iter().filter(|halves| **halves).count()
@@ -167,7 +132,7 @@ impl Config {
 
     /// Rows, and columns, of a picture that a latent covers.
     pub fn spatial_factor(&self) -> usize {
-        1 << self.temporal_downsample.len()
+        self.patch_size << self.temporal_downsample.len()
     }
 
     /// Channels of each level of the encoder, from the finest.
@@ -185,57 +150,13 @@ impl Config {
         self.temporal_downsample.iter().rev().copied().collect()
     }
 
-    /// Every tensor of the model, by canonical name.
-    pub fn expected(&self) -> Expected {
-        let mut expected = Expected::new();
-        let mut asked = Asked { expected: &mut expected };
-        let z = self.z_dim;
-        let dims = self.encoder_dims();
-        asked.conv("encoder.conv_in", dims[0], PICTURE_CHANNELS, &[3, 3, 3]);
-        let (mut index, mut inputs) = (0, dims[0]);
-        for (level, &dim) in dims.iter().enumerate() {
-            for _ in 0..self.num_res_blocks {
-                asked.resnet(&format!("encoder.down_blocks.{index}"), dim, inputs);
-                (index, inputs) = (index + 1, dim);
-            }
-            if let Some(halves) = self.temporal_downsample.get(level) {
-                let name = format!("encoder.down_blocks.{index}");
-                asked.conv(&format!("{name}.resample.1"), dim, dim, &[3, 3]);
-                if *halves {
-                    asked.conv(&format!("{name}.time_conv"), dim, dim, &[3, 1, 1]);
-                }
-                index += 1;
-            }
-        }
-        asked.ends("encoder", inputs, inputs, 2 * z);
-        asked.conv("quant_conv", 2 * z, 2 * z, &[1, 1, 1]);
-
-        let dims = self.decoder_dims();
-        asked.conv("post_quant_conv", z, z, &[1, 1, 1]);
-        asked.conv("decoder.conv_in", dims[0], z, &[3, 3, 3]);
-        let doubles = self.temporal_upsample();
-        let mut inputs = dims[0];
-        for (level, &dim) in dims.iter().enumerate() {
-            let name = format!("decoder.up_blocks.{level}");
-            for block in 0..=self.num_res_blocks {
-                asked.resnet(&format!("{name}.resnets.{block}"), dim, inputs);
-                inputs = dim;
-            }
-            if let Some(doubles) = doubles.get(level) {
-                inputs = dim / 2;
-                let name = format!("{name}.upsamplers.0");
-                asked.conv(&format!("{name}.resample.1"), inputs, dim, &[3, 3]);
-                if *doubles {
-                    asked.conv(&format!("{name}.time_conv"), 2 * dim, dim, &[3, 1, 1]);
-                }
-            }
-        }
-        asked.ends("decoder", dims[0], inputs, PICTURE_CHANNELS);
-        expected
+    /// Channels that a level of the decoder hands on to the next finer one.
+    pub(super) fn handed_on(&self, dim: usize) -> usize {
+        if self.is_residual { dim } else { dim / 2 }
     }
 
     /// Whether the numbers go together.
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let levels = self.dim_mult.len();
         if levels == 0 || levels > MOST_LEVELS {
             return Err(refuse(
@@ -252,8 +173,8 @@ impl Config {
             }
             for (level, times) in self.dim_mult.iter().enumerate() {
                 let channels = base.saturating_mul(*times);
-                // The decoder halves the channels of each level on the way to the next finer one.
-                let is_halved = level > 0;
+                // The decoder of Wan 2.1 halves the channels of each level on the way to the next finer one.
+                let is_halved = level > 0 && !self.is_residual;
                 if channels == 0 || channels > MOST_CHANNELS || (is_halved && channels % 2 == 1) {
                     let expected = format!(
                         "even multiples of {field} {base} after the first, up to {MOST_CHANNELS}"
@@ -265,6 +186,10 @@ impl Config {
         if self.num_res_blocks == 0 || self.num_res_blocks > MOST_BLOCKS {
             let expected = format!("1 to {MOST_BLOCKS}");
             return Err(refuse("num_res_blocks", &expected, &self.num_res_blocks.to_string()));
+        }
+        if self.patch_size == 0 || self.patch_size > MOST_PATCH {
+            let expected = format!("1 to {MOST_PATCH}");
+            return Err(refuse("patch_size", &expected, &self.patch_size.to_string()));
         }
         if self.temporal_downsample.len() != levels - 1 {
             return Err(refuse(
@@ -284,45 +209,36 @@ impl Config {
         if let Some(std) = self.latents_std.iter().find(|std| **std <= 0.0) {
             return Err(refuse("latents_std", "positive numbers", &std.to_string()));
         }
+        if self.is_residual { self.check_shortcuts() } else { Ok(()) }
+    }
+
+    /// Whether what goes around each level comes out whole: means on the way down, copies on the way up.
+    fn check_shortcuts(&self) -> Result<()> {
+        let square = |changes_time: Option<&bool>| changes_time.map_or(1, |c| 4 << usize::from(*c));
+        let whole = |values: usize, parts: usize, side: &str, level: usize| {
+            if values.is_multiple_of(parts) {
+                return Ok(());
+            }
+            let expected = format!("a divisor of {values} channels at level {level} of the {side}");
+            Err(refuse("dim_mult", &expected, &parts.to_string()))
+        };
+        let mut inputs = self.base_dim;
+        for (level, dim) in self.encoder_dims().into_iter().enumerate() {
+            let values = inputs * square(self.temporal_downsample.get(level));
+            whole(values, dim, "encoder", level)?;
+            inputs = dim;
+        }
+        let dims = self.decoder_dims();
+        let mut inputs = dims[0];
+        for (level, (dim, doubles)) in dims.iter().zip(self.temporal_upsample()).enumerate() {
+            whole(dim * square(Some(&doubles)), inputs, "decoder", level)?;
+            inputs = *dim;
+        }
         Ok(())
     }
 }
 
-/// Collects the tensors a configuration asks for.
-struct Asked<'a> {
-    expected: &'a mut Expected,
-}
-
-impl Asked<'_> {
-    fn conv(&mut self, name: &str, n: usize, c: usize, kernel: &[usize]) {
-        self.expected.add(format!("{name}.weight"), [&[n, c], kernel].concat());
-        self.expected.add(format!("{name}.bias"), [n]);
-    }
-
-    fn resnet(&mut self, name: &str, n: usize, c: usize) {
-        self.expected.add(format!("{name}.norm1.gamma"), [c, 1, 1, 1]);
-        self.conv(&format!("{name}.conv1"), n, c, &[3, 3, 3]);
-        self.expected.add(format!("{name}.norm2.gamma"), [n, 1, 1, 1]);
-        self.conv(&format!("{name}.conv2"), n, n, &[3, 3, 3]);
-        if n != c {
-            self.conv(&format!("{name}.conv_shortcut"), n, c, &[1, 1, 1]);
-        }
-    }
-
-    /// The coarsest level in the middle, and the last norm and convolution.
-    fn ends(&mut self, side: &str, middle: usize, last: usize, n: usize) {
-        let block = format!("{side}.mid_block");
-        self.resnet(&format!("{block}.resnets.0"), middle, middle);
-        self.expected.add(format!("{block}.attentions.0.norm.gamma"), [middle, 1, 1]);
-        self.conv(&format!("{block}.attentions.0.to_qkv"), 3 * middle, middle, &[1, 1]);
-        self.conv(&format!("{block}.attentions.0.proj"), middle, middle, &[1, 1]);
-        self.resnet(&format!("{block}.resnets.1"), middle, middle);
-        self.expected.add(format!("{side}.norm_out.gamma"), [last, 1, 1, 1]);
-        self.conv(&format!("{side}.conv_out"), n, last, &[3, 3, 3]);
-    }
-}
-
-fn refuse(field: &str, expected: &str, found: &str) -> Error {
+pub(super) fn refuse(field: &str, expected: &str, found: &str) -> Error {
     let [field, expected, found] = [field, expected, found].map(str::to_owned);
     Error::Config { class: CLASS, field, expected, found }
 }
@@ -337,6 +253,10 @@ fn only(field: &str, found: &Value, supported: &Value) -> Result<()> {
         return Ok(());
     }
     Err(wrong(field, &format!("{supported} (anything else is not yet supported)"), found))
+}
+
+fn flag(field: &str, value: &Value) -> Result<bool> {
+    value.as_bool().ok_or_else(|| wrong(field, "true or false", value))
 }
 
 fn count(field: &str, value: &Value, most: usize) -> Result<usize> {

@@ -5,6 +5,7 @@ use kinora_kernels::ops::conv3d::Conv3dSpec;
 
 use super::blocks::{Head, Loader, MidBlock, ResidualBlock};
 use super::config::Config;
+use super::shortcut::AvgDown;
 use crate::Result;
 use crate::nn::{CausalConv3d, History};
 
@@ -13,17 +14,20 @@ use crate::nn::{CausalConv3d, History};
 pub(super) struct Encoder {
     conv_in: CausalConv3d,
     /// Down to where time is first halved.
-    fine: Vec<Stage>,
+    fine: Vec<Level>,
     /// From there on.
-    coarse: Vec<Stage>,
+    coarse: Vec<Level>,
     mid: MidBlock,
     head: Head,
 }
 
+/// One level, and what leads to the next coarser one.
 #[derive(Debug)]
-enum Stage {
-    Block(Box<ResidualBlock>),
-    Down(Box<Downsample>),
+struct Level {
+    blocks: Vec<ResidualBlock>,
+    downsample: Option<Downsample>,
+    /// Around all of it.
+    shortcut: Option<AvgDown>,
 }
 
 /// Halves height and width, and time where it has a convolution for it.
@@ -40,18 +44,21 @@ impl Encoder {
     pub(super) fn load(loader: &Loader, config: &Config) -> Result<Self> {
         let conv_in = loader.cube("conv_in")?;
         let (mut fine, mut coarse) = (Vec::new(), Vec::new());
-        let mut index = 0..;
-        let mut next = || loader.at(&format!("down_blocks.{}", index.next().unwrap_or_default()));
         let mut is_fine = true;
-        for level in 0..config.dim_mult.len() {
-            let stages = if is_fine { &mut fine } else { &mut coarse };
-            for _ in 0..config.num_res_blocks {
-                stages.push(Stage::Block(Box::new(ResidualBlock::load(&next())?)));
-            }
-            if let Some(&halves_time) = config.temporal_downsample.get(level) {
-                stages.push(Stage::Down(Box::new(Downsample::load(&next(), halves_time)?)));
-                is_fine &= !halves_time;
-            }
+        for (level, dim) in config.encoder_dims().into_iter().enumerate() {
+            let blocks = (0..config.num_res_blocks)
+                .map(|block| ResidualBlock::load(&loader.at(&config.down_block(level, block))))
+                .collect::<Result<_>>()?;
+            let halves = config.temporal_downsample.get(level).copied();
+            let downsample = halves.map(|halves_time| {
+                Downsample::load(&loader.at(&config.downsampler(level)), halves_time)
+            });
+            let halves_time = halves.unwrap_or(false);
+            let shortcut = || AvgDown::new(dim, halves.is_some(), halves_time);
+            let shortcut = config.is_residual.then(shortcut);
+            let levels = if is_fine { &mut fine } else { &mut coarse };
+            levels.push(Level { blocks, downsample: downsample.transpose()?, shortcut });
+            is_fine &= !halves_time;
         }
         let mid = MidBlock::load(&loader.at("mid_block"))?;
         Ok(Self { conv_in, fine, coarse, mid, head: Head::load(loader)? })
@@ -79,11 +86,24 @@ impl Encoder {
     }
 }
 
-fn run(stages: &[Stage], x: Tensor, history: &mut History) -> Result<Tensor> {
-    stages.iter().try_fold(x, |x, stage| match stage {
-        Stage::Block(block) => block.forward(x, history),
-        Stage::Down(down) => down.forward(&x, history),
-    })
+fn run(levels: &[Level], x: Tensor, history: &mut History) -> Result<Tensor> {
+    levels.iter().try_fold(x, |x, level| level.forward(x, history))
+}
+
+impl Level {
+    /// `(t, h, w, c) -> (t / 2, h / 2, w / 2, n)`, time and space only where the level halves them.
+    fn forward(&self, x: Tensor, history: &mut History) -> Result<Tensor> {
+        let around = self.shortcut.as_ref().map(|shortcut| shortcut.forward(&x)).transpose()?;
+        let x = self.blocks.iter().try_fold(x, |x, block| block.forward(x, history))?;
+        let x = match &self.downsample {
+            Some(downsample) => downsample.forward(&x, history)?,
+            None => x,
+        };
+        Ok(match around {
+            Some(around) => (x + around)?,
+            None => x,
+        })
+    }
 }
 
 impl Downsample {

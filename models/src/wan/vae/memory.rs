@@ -33,11 +33,13 @@ impl Config {
         for (level, &dim) in dims.iter().enumerate() {
             let convolutions = inputs + dim * (2 * self.num_res_blocks + 1);
             kept += pixels * convolutions as u128;
-            widest = widest.max(pixels * dim as u128);
+            widest = widest.max(pixels * dim.max(inputs) as u128);
             if let Some(&doubles_time) = doubles.get(level) {
                 // What doubling time adds waits here while half of it goes on.
                 kept += if doubles_time { 3 * pixels * dim as u128 } else { 0 };
-                (inputs, pixels) = (dim / 2, 4 * pixels);
+                // What goes around the level.
+                kept += if self.is_residual { pixels * inputs as u128 } else { 0 };
+                (inputs, pixels) = (self.handed_on(dim), 4 * pixels);
             } else {
                 kept += pixels * dim as u128;
             }

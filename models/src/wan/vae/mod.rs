@@ -1,16 +1,17 @@
-//! The VAE of Wan 2.1: frames to latents and back, a piece of the clip at a time.
+//! The VAEs of Wan 2.1 and 2.2: frames to latents and back, a piece of the clip at a time.
 //!
 //! Convolutions look back in time, never ahead. Each remembers the two frames before the piece under way, so memory
 //! does not grow with the length of a clip and any number of `4n + 1` frames gives exactly what one pass over the
 //! whole clip would. The first frame is treated apart: time is neither halved nor doubled for it.
 //!
 //! # Source
-//! huggingface/diffusers v0.42.1, `models/autoencoders/autoencoder_kl_wan.py`, class `AutoencoderKLWan`, for
-//! `is_residual = false`; Wan-Video/Wan2.1, `wan/modules/vae.py`. Paper: <https://arxiv.org/abs/2503.20314>.
+//! huggingface/diffusers v0.42.1, `models/autoencoders/autoencoder_kl_wan.py`, class `AutoencoderKLWan`;
+//! Wan-Video/Wan2.1, `wan/modules/vae.py`; Wan-Video/Wan2.2, `wan/modules/vae2_2.py`. Paper:
+//! <https://arxiv.org/abs/2503.20314>.
 //!
 //! # Shapes
-//! At the published configuration, for a clip of `4n + 1` frames of `8h` rows and `8w` columns; a piece is one latent
-//! frame, `4` frames after the first.
+//! At the published configuration of Wan 2.1, for a clip of `4n + 1` frames of `8h` rows and `8w` columns; a piece is one
+//! latent frame, `4` frames after the first.
 //!
 //! | stage of the decoder | out (frames, rows, columns, channels) |
 //! |---|---|
@@ -25,12 +26,32 @@
 //!
 //! The encoder is the mirror image with one residual block fewer a level; its last convolution gives 32 channels, mean
 //! and log variance.
+//!
+//! Wan 2.2 (`is_residual`, `patch_size`) is the same with three differences: squares of pixels lie in the channels of the
+//! finest level, a level hands on all of its channels, and its input goes around all of its blocks. Its frames are `16h`
+//! rows of `16w` columns:
+//!
+//! | stage of the decoder | out (frames, rows, columns, channels) |
+//! |---|---|
+//! | latents | `1, h, w, 48` |
+//! | `conv_in`, `mid_block` | `1, h, w, 1024` |
+//! | `up_blocks.0` with its upsampler | `2, 2h, 2w, 1024` |
+//! | `up_blocks.1` with its upsampler | `4, 4h, 4w, 1024` |
+//! | `up_blocks.2` with its upsampler | `4, 8h, 8w, 512` |
+//! | `up_blocks.3` | `4, 8h, 8w, 256` |
+//! | `norm_out`, `conv_out` | `4, 8h, 8w, 12` |
+//! | the squares laid out | `4, 16h, 16w, 3` |
 
 mod blocks;
 mod config;
 mod decoder;
+mod detect;
 mod encoder;
 mod memory;
+mod patch;
+mod shortcut;
+mod statistics;
+mod tensors;
 mod tiling;
 
 use std::cell::Cell;
@@ -48,8 +69,9 @@ use crate::{Error, Result};
 use blocks::Loader;
 use decoder::Decoder;
 use encoder::Encoder;
+use patch::{patchify, unpatchify};
 
-/// The VAE of Wan 2.1, loaded.
+/// A VAE of Wan 2.1 or 2.2, loaded.
 #[derive(Debug)]
 pub struct WanVae {
     config: Config,
@@ -94,25 +116,24 @@ impl WanVae {
         Ok(piece.to_dtype(self.placement.activations())?)
     }
 
-    /// Decodes whole pictures and hands each few frames to `finish`.
+    /// Decodes whole pictures and puts together what `finish` makes of each few frames.
     ///
-    /// `latents: (z_dim, t, h, w)`, result `(3, t', h', w')` in `f32`.
+    /// `latents: (z_dim, t, h, w)`, frames `(c, t', h', w')` in `f32` as the decoder gives them, result as `finish` does.
     fn decode_whole(
         &self,
         latents: &Tensor,
         finish: impl Fn(Tensor) -> Result<Tensor>,
         tick: &mut dyn FnMut() -> ControlFlow<()>,
     ) -> Result<Tensor> {
-        let (_, t, h, w) = latents.dims4()?;
-        let [per_latent, pixels, _] = self.compression();
-        let shape = (config::PICTURE_CHANNELS, 1 + (t - 1) * per_latent, h * pixels, w * pixels);
-        let clip = Tensor::zeros(shape, DType::F32, latents.device())?;
-        let mut done = 0;
+        let t = latents.dims()[1];
+        let total = 1 + (t - 1) * self.config.temporal_factor();
+        let (mut clip, mut done) = (None, 0);
         let mut put = |frames: Tensor| -> Result<()> {
             let frames = frames.permute((3, 0, 1, 2))?.contiguous()?.to_dtype(DType::F32)?;
             let frames = finish(frames)?;
-            clip.slice_set(&frames, 1, done)?;
-            done += frames.dims()[1];
+            let (channels, count, rows, columns) = frames.dims4()?;
+            tiling::put(&mut clip, [channels, total, rows, columns], &frames, 1, done)?;
+            done += count;
             Ok(())
         };
         let mut history = History::new(self.decoder_slots);
@@ -123,7 +144,7 @@ impl WanVae {
                 return Err(Error::Stopped);
             }
         }
-        Ok(clip)
+        Ok(clip.expect("because a clip has at least one frame"))
     }
 }
 
@@ -165,6 +186,7 @@ impl VideoVae for WanVae {
         while start < t {
             let piece = self.piece(frames, start, if start == 0 { 1 } else { per_latent })?;
             start += piece.dims()[0];
+            let piece = patchify(&piece, self.config.patch_size)?;
             moments.push(self.encoder.forward(&piece, &mut history)?);
         }
         let moments = self.quant_conv.forward(&Tensor::cat(&moments, 0)?)?; // (t', h', w', 2 z_dim)
@@ -196,11 +218,12 @@ impl VideoVae for WanVae {
         };
         match tiling {
             None => {
-                let clamp = |frames: Tensor| Ok(frames.clamp(-1f32, 1f32)?);
-                self.decode_whole(latents, clamp, &mut || tick(t))
+                let patch = self.config.patch_size;
+                let finish = |frames| Ok(unpatchify(&frames, patch)?.clamp(-1f32, 1f32)?);
+                self.decode_whole(latents, finish, &mut || tick(t))
             }
             Some(tiling) => {
-                let grid = tiling::Grid::new(tiling, self.config.spatial_factor(), [h, w])?;
+                let grid = tiling::Grid::new(tiling, &self.config, [h, w])?;
                 let total = grid.tiles() * t;
                 grid.blend(latents, |tile| self.decode_whole(tile, Ok, &mut || tick(total)))
             }

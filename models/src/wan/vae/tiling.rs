@@ -1,7 +1,12 @@
 //! Decoding in tiles that overlap, blended by linear ramps.
+//!
+//! Where squares of pixels lie in the channels of one (Wan 2.2), that one is what is blended here: the pixels of a square
+//! fade alike.
 
 use candle_core::{Device, Tensor};
 
+use super::config::Config;
+use super::patch::unpatchify;
 use crate::parts::Tiling;
 use crate::{Error, Result};
 
@@ -13,11 +18,13 @@ pub(super) struct Grid {
     /// Side of a tile and distance of neighbours, in latents.
     tile: usize,
     stride: usize,
-    /// The same distance, and how far neighbours are blended, in pixels.
+    /// The same distance, and how far neighbours are blended, in pixels of the decoder.
     stride_px: usize,
     blend_px: usize,
-    /// Pixels a latent covers.
+    /// Pixels of the decoder that a latent covers.
     scale: usize,
+    /// Pixels of the picture that one of them is.
+    patch: usize,
 }
 
 impl Grid {
@@ -25,22 +32,24 @@ impl Grid {
     ///
     /// # Errors
     /// [`Error::Input`] for tiles that are not multiples of a latent, or a distance larger than a tile.
-    pub(super) fn new(tiling: Tiling, scale: usize, size: [usize; 2]) -> Result<Self> {
+    pub(super) fn new(tiling: Tiling, config: &Config, size: [usize; 2]) -> Result<Self> {
         let Tiling { tile_px, stride_px } = tiling;
-        let is_whole = |px: usize| px > 0 && px.is_multiple_of(scale);
+        let (latent_px, patch) = (config.spatial_factor(), config.patch_size);
+        let is_whole = |px: usize| px > 0 && px.is_multiple_of(latent_px);
         if !is_whole(tile_px) || !is_whole(stride_px) || stride_px > tile_px {
             return Err(Error::Input {
                 what: "tile and stride",
-                expected: format!("multiples of {scale} pixels, the stride at most the tile"),
+                expected: format!("multiples of {latent_px} pixels, the stride at most the tile"),
                 found: vec![tile_px, stride_px],
             });
         }
-        let [tile, stride] = [tile_px / scale, stride_px / scale];
+        let [tile, stride] = [tile_px / latent_px, stride_px / latent_px];
         // Nothing to cut: one tile that holds the picture.
         let is_small = size.iter().all(|side| *side <= tile);
         let stride = if is_small { tile } else { stride };
-        let stride_px = stride * scale;
-        Ok(Self { size, tile, stride, stride_px, blend_px: tile_px - stride_px, scale })
+        let scale = latent_px / patch;
+        let [stride_px, blend_px] = [stride * scale, (tile - stride) * scale];
+        Ok(Self { size, tile, stride, stride_px, blend_px, scale, patch })
     }
 
     /// Number of tiles.
@@ -53,13 +62,14 @@ impl Grid {
     /// A tile fades in over the end of the one above, then over the end of the one to its left, both as they are after
     /// their own blending.
     ///
-    /// `latents: (c, t, h, w)`, tiles and result `(3, t', h', w')`.
+    /// `latents: (c, t, h, w)`, tiles as the decoder gives them, result `(3, t', h', w')`.
     pub(super) fn blend(
         &self,
         latents: &Tensor,
         mut decode: impl FnMut(&Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         let [height, width] = self.size;
+        let latent_px = self.scale * self.patch;
         let mut above: Vec<Tensor> = Vec::new();
         let mut picture: Option<Tensor> = None;
         for top in (0..height).step_by(self.stride) {
@@ -82,16 +92,18 @@ impl Grid {
                 ends.push(end(&tile, 2, self.blend_px)?);
                 left = Some(end(&tile, 3, self.blend_px)?);
 
-                let (channels, frames, rows, columns) = tile.dims4()?;
-                let rows = rows.min(self.stride_px);
-                let seen = tile.narrow(2, 0, rows)?.narrow(3, 0, columns.min(self.stride_px))?;
-                let shape = [channels, frames, rows, width * self.scale];
-                put(&mut band, shape, &seen.clamp(-1f32, 1f32)?, 3, start * self.scale)?;
+                let (_, _, rows, columns) = tile.dims4()?;
+                let seen = tile.narrow(2, 0, rows.min(self.stride_px))?;
+                let seen = seen.narrow(3, 0, columns.min(self.stride_px))?;
+                let seen = unpatchify(&seen, self.patch)?.clamp(-1f32, 1f32)?;
+                let (channels, frames, rows, _) = seen.dims4()?;
+                let shape = [channels, frames, rows, width * latent_px];
+                put(&mut band, shape, &seen, 3, start * latent_px)?;
             }
             if let Some(band) = band {
                 let (channels, frames, _, columns) = band.dims4()?;
-                let shape = [channels, frames, height * self.scale, columns];
-                put(&mut picture, shape, &band, 2, top * self.scale)?;
+                let shape = [channels, frames, height * latent_px, columns];
+                put(&mut picture, shape, &band, 2, top * latent_px)?;
             }
             above = ends;
         }
@@ -100,7 +112,7 @@ impl Grid {
 }
 
 /// Writes a part into a picture that is made when its first part comes.
-fn put(
+pub(super) fn put(
     picture: &mut Option<Tensor>,
     shape: [usize; 4],
     part: &Tensor,
