@@ -86,6 +86,11 @@ fn both_layouts_are_recognised() {
     assert_eq!(found.vae.weights.path(), at("Wan2.1_VAE.pth"));
     assert_eq!(found.tokenizer.path(), at("google/umt5-xxl/tokenizer.json"));
     assert!(found.index.is_none() && found.scheduler.is_none() && found.vae.config.is_none());
+
+    // Wan 2.2 names its VAE otherwise.
+    fs::rename(at("Wan2.1_VAE.pth"), at("Wan2.2_VAE.pth")).expect("because both are temporary");
+    let found = Checkpoint::open(folder.path()).expect("because the folder is complete");
+    assert_eq!(found.vae.weights.path(), at("Wan2.2_VAE.pth"));
 }
 
 /// The message for a folder that one change spoiled: a file written anew, or removed where there is no content.

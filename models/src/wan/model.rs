@@ -17,12 +17,13 @@ use crate::weights::{
 };
 use crate::{Error, Result};
 
-/// Wan 2.1 text-to-video.
+/// Wan 2.1 text-to-video and Wan 2.2 TI2V.
 pub const FAMILY: Family =
     Family { name: "wan", classes: &["WanPipeline", "WanModel"], open: WanModel::open };
 
 const TRANSFORMER_NAMES: &str = include_str!("keys/original-transformer.toml");
-const VAE_NAMES: &str = include_str!("keys/original-vae21.toml");
+const VAE21_NAMES: &str = include_str!("keys/original-vae21.toml");
+const VAE22_NAMES: &str = include_str!("keys/original-vae22.toml");
 const TEXT_NAMES: &str = include_str!("keys/original-umt5.toml");
 
 /// The files of one part, what is expected of them and how they name it.
@@ -132,8 +133,9 @@ impl WanModel {
                 let file = &checkpoint.vae.weights;
                 let inventory = Source::of(file)?.inventory();
                 let config = vae::Config::detect(&inventory).map_err(|e| e.in_file(file.path()))?;
+                let dialect = if config.is_residual { VAE22_NAMES } else { VAE21_NAMES };
                 let blocks = u32::try_from(config.num_res_blocks).unwrap_or(u32::MAX);
-                let names = KeyMap::parse(VAE_NAMES, &[("res", blocks)])?;
+                let names = KeyMap::parse(dialect, &[("res", blocks)])?;
                 Planned::new(&checkpoint.vae, Some(names), |_| {
                     let expected = config.expected();
                     Ok((config, expected))
@@ -169,25 +171,6 @@ fn facts(
 ) -> Result<Facts> {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let [patch_frames, patch_height, patch_width] = config.patch_size.map(number);
-    let expand_timesteps = match &checkpoint.index {
-        Some(index) => {
-            let settings: serde_json::Map<String, Value> = index.parse()?;
-            match settings.get("expand_timesteps") {
-                None | Some(Value::Null) => false,
-                Some(Value::Bool(expand)) => *expand,
-                Some(other) => {
-                    let wrong = Error::Config {
-                        class: "WanPipeline",
-                        field: "expand_timesteps".to_owned(),
-                        expected: "true or false".to_owned(),
-                        found: other.to_string(),
-                    };
-                    return Err(wrong.in_file(&index.file));
-                }
-            }
-        }
-        None => false,
-    };
     if config.in_channels != vae_config.z_dim || config.out_channels != vae_config.z_dim {
         return Err(Error::Config {
             class: "WanTransformer3DModel",
@@ -207,13 +190,37 @@ fn facts(
         latent_channels: vae_config.z_dim,
         text_length: TEXT_LENGTH,
         max_patches: number(config.rope_max_seq_len),
-        expand_timesteps,
+        expand_timesteps: expands_timesteps(checkpoint)?,
         weights: Footprint {
             text_encoder: text.stored_bytes,
             denoiser: transformer.stored_bytes,
             vae: vae.stored_bytes,
         },
     })
+}
+
+/// Whether each token is given a timestep: of the pipeline in a diffusers folder, else of the transformer's type.
+fn expands_timesteps(checkpoint: &Checkpoint) -> Result<bool> {
+    type Settings = serde_json::Map<String, Value>;
+    let Some(index) = &checkpoint.index else {
+        let config = checkpoint.transformer.config.as_ref();
+        let settings = config.map(|config| config.parse::<Settings>()).transpose()?;
+        let kind = settings.as_ref().and_then(|settings| settings.get("model_type")?.as_str());
+        return Ok(kind == Some("ti2v"));
+    };
+    match index.parse::<Settings>()?.get("expand_timesteps") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(expand)) => Ok(*expand),
+        Some(other) => {
+            let wrong = Error::Config {
+                class: "WanPipeline",
+                field: "expand_timesteps".to_owned(),
+                expected: "true or false".to_owned(),
+                found: other.to_string(),
+            };
+            Err(wrong.in_file(&index.file))
+        }
+    }
 }
 
 impl Model for WanModel {
@@ -308,6 +315,34 @@ impl Model for WanModel {
                 weights.release(name)?;
                 progress(planned.weights.path(), bytes);
             }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_original_release_expands_timesteps_by_its_type() -> Result<()> {
+        let place = tempfile::tempdir().expect("there is room for a folder");
+        for (kind, expected) in [("t2v", false), ("ti2v", true)] {
+            let config = format!(r#"{{"_class_name": "WanModel", "model_type": "{kind}"}}"#);
+            for (name, content) in [
+                ("config.json", config.as_str()),
+                ("diffusion_pytorch_model.safetensors", ""),
+                ("models_t5_umt5-xxl-enc-bf16.pth", ""),
+                ("Wan2.2_VAE.pth", ""),
+                ("google/umt5-xxl/tokenizer.json", ""),
+            ] {
+                let path = place.path().join(name);
+                let folder = path.parent().expect("a file is in a folder");
+                std::fs::create_dir_all(folder).expect("the folder is writable");
+                std::fs::write(path, content).expect("the folder is writable");
+            }
+            let checkpoint = Checkpoint::open(place.path())?;
+            assert_eq!(expands_timesteps(&checkpoint)?, expected, "{kind}");
         }
         Ok(())
     }

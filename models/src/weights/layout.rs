@@ -1,7 +1,7 @@
 //! Recognises a checkpoint folder by what is in it.
 //!
 //! Two layouts are read: the folder of a diffusers pipeline (`model_index.json` and a folder for each component, tensors
-//! under their canonical names), and that of the original release of Wan 2.1 (`config.json` of the transformer, `.pth`
+//! under their canonical names), and that of the original releases of Wan (`config.json` of the transformer, `.pth`
 //! files for text encoder and VAE, tensors under the names of `wan/keys/original-*.toml`). Everything else that people
 //! keep checkpoints in is refused by name. Only files that belong to a component are opened.
 
@@ -110,6 +110,9 @@ const COMPONENTS: [(&str, &[&str]); 5] = [
 
 /// The transformer classes of the original layout.
 const ORIGINAL_TRANSFORMERS: [&str; 1] = ["WanModel"];
+
+/// The names of its VAE, of Wan 2.1 and 2.2; which one it is the content tells.
+const ORIGINAL_VAES: [&str; 2] = ["Wan2.1_VAE.pth", "Wan2.2_VAE.pth"];
 
 /// The names a component's weights may have, without `.safetensors`.
 const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
@@ -231,7 +234,10 @@ fn original(root: &Folder, config: Config) -> Result<Checkpoint, WeightsError> {
         tokenizer: named(root, "tokenizer", "google/umt5-xxl/tokenizer.json")?,
         tokenizer_config: root.file("google/umt5-xxl/tokenizer_config.json"),
         transformer: Component { weights: weights(root, "transformer", "")?, config: Some(config) },
-        vae: plain(named(root, "vae", "Wan2.1_VAE.pth")?),
+        vae: plain(
+            named(root, "vae", ORIGINAL_VAES[1])
+                .or_else(|_| named(root, "vae", ORIGINAL_VAES[0]))?,
+        ),
         scheduler: None,
     })
 }
