@@ -54,7 +54,12 @@ pub(super) fn tiling(
 ) -> Option<Tiling> {
     match choice {
         VaeTile::Off => None,
-        VaeTile::Tiles { tile_px, stride_px } => Some(Tiling { tile_px, stride_px }),
+        VaeTile::Tiles { tile_px, stride_px } => {
+            // Whole latents, which cover more pixels in some families.
+            let latent_px = (model.facts().grid.spatial as usize).max(1);
+            let stride_px = (stride_px / latent_px * latent_px).max(latent_px);
+            Some(Tiling { tile_px, stride_px })
+        }
         VaeTile::Auto => {
             let weights = model.loaded_bytes(Part::Vae, &placements.vae);
             let whole = model.decode_working_bytes(latent_shape, None, &placements.vae);
