@@ -4,9 +4,9 @@
 //! - `step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]`: passes of a checkpoint, by turns with those
 //!   of the command PEER, such as `python benches/peers/diffusers_step.py`. WORDS are in the prompt, which they fill unless
 //!   it is said how many.
-//! - `mini FOLDER|CARD|--truth|--clips FILE [PAIRS [SEED]] [--i2v] [--sheet FILE.png]`: the share of clips of the cartoon
-//!   world that show what was asked for, beside that of shuffled captions: clips that a checkpoint makes of PAIRS held-out
-//!   captions, with `--i2v` each from a scene's first frame too, the scenes themselves, which tells how good the judge
+//! - `mini [FOLDER|CARD|--truth|--clips FILE] [PAIRS [SEED]] [--i2v] [--sheet FILE.png]`: the share of clips of the cartoon
+//!   world that show what was asked for, beside that of shuffled captions: clips that a checkpoint, else the embedded
+//!   model, makes of PAIRS held-out captions, with `--i2v` each from a scene's first frame too, the scenes themselves, which tells how good the judge
 //!   is, or clips made elsewhere.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints rows")]
 
@@ -32,10 +32,10 @@ fn main() -> ExitCode {
             Ok(pairs) if pairs > 0 => step::run([folder, part, size, dtype], pairs, peer),
             _ => Err(format!("a number of pairs, not {pairs}").into()),
         },
-        ["mini", ref words @ ..] if !words.is_empty() => mini::run(words),
+        ["mini", ref words @ ..] => mini::run(words),
         _ => {
             eprintln!(
-                "usage: ops [FILTER]\n       step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]\n       mini FOLDER|CARD|--truth|--clips FILE [PAIRS [SEED]] [--i2v] [--sheet FILE.png]"
+                "usage: ops [FILTER]\n       step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]\n       mini [FOLDER|CARD|--truth|--clips FILE] [PAIRS [SEED]] [--i2v] [--sheet FILE.png]"
             );
             return ExitCode::from(2);
         }

@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Models(Models),
     /// Show devices, memory, instruction sets and encoders.
     Doctor,
-    /// Make a clip with a tiny model of random weights, to see that everything works.
+    /// Make four short cartoons and a contact sheet with the model inside this program.
     Demo(Demo),
     /// Print shell completions.
     Completions {
@@ -63,9 +63,10 @@ pub(crate) struct Machine {
 pub(crate) struct Generate {
     /// What the picture should be.
     pub(crate) prompt: String,
-    /// Model: a card's name, a repository that was pulled, or a folder.
+    /// Model: a card's name, a repository that was pulled, or a folder [default: $KINORA_MODEL, else
+    /// the small cartoon model inside this program].
     #[arg(short, long, value_name = "CARD|PATH")]
-    pub(crate) model: String,
+    pub(crate) model: Option<String>,
     /// File to write: .mp4 (H.264), .mkv (lossless FFV1), .png, or a folder of PNGs.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
@@ -102,6 +103,9 @@ pub(crate) struct Generate {
     /// LoRA file and its strength; may be given more than once.
     #[arg(long = "lora", value_name = "FILE[:SCALE]")]
     pub(crate) loras: Vec<String>,
+    /// Write it N times as large, for looking at: N, N:lanczos or N:nearest [default filter: lanczos].
+    #[arg(long, value_name = "N[:FILTER]")]
+    pub(crate) enlarge: Option<String>,
     /// How to use this machine.
     #[command(flatten)]
     pub(crate) machine: Machine,
@@ -176,10 +180,13 @@ pub(crate) enum Models {
     },
 }
 
-/// Make a clip with a tiny model of random weights.
+/// Make four short cartoons and a contact sheet with the model inside this program.
 #[derive(Debug, Group)]
 pub(crate) struct Demo {
-    /// File to write.
-    #[arg(short, long, value_name = "FILE", default_value = "kinora-demo.mp4")]
+    /// Folder to write to; it is made where it is not there.
+    #[arg(short, long, value_name = "FOLDER", default_value = "kinora-demo")]
     pub(crate) output: PathBuf,
+    /// Seed of the noise: another one makes other clips of the same prompts.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
 }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use kinora_engine::cards::{Card, Frames, SamplerKind, Size};
-use kinora_engine::local::LocalOptions;
-use kinora_engine::request::{Lora, NegativePrompt, Request};
+use kinora_engine::cards::{Card, Frames, SamplerKind, Size, built_in};
+use kinora_engine::local::{LocalGenerator, LocalOptions};
+use kinora_engine::media::Filter;
+use kinora_engine::request::{Enlarge, Lora, NegativePrompt, Request};
 use kinora_engine::store::{Store, StoreConfig};
 use kinora_engine::{Error, Kind};
 
@@ -15,10 +16,41 @@ use crate::errors::Failure;
 pub(crate) struct Checkpoint {
     /// As it was asked for.
     pub(crate) name: String,
-    /// Its folder.
-    pub(crate) folder: PathBuf,
+    /// Its folder; none where the program carries it.
+    pub(crate) folder: Option<PathBuf>,
     /// Its card, when its provenance says which.
     pub(crate) card: Option<&'static Card>,
+}
+
+impl Checkpoint {
+    /// The model that the program carries.
+    pub(crate) fn built_in() -> Self {
+        let card = built_in();
+        Self { name: card.name.clone(), folder: None, card: Some(card) }
+    }
+
+    /// Opens it on this machine.
+    pub(crate) fn open(&self, machine: LocalOptions) -> Result<LocalGenerator, Failure> {
+        Ok(match &self.folder {
+            Some(folder) => LocalGenerator::open(folder, &self.name, self.card, machine)?,
+            None => LocalGenerator::built_in(machine)?,
+        })
+    }
+}
+
+/// The environment variable that names the model to use where none is named.
+const MODEL_VARIABLE: &str = "KINORA_MODEL";
+
+/// The model that the user has chosen for all times, where there is one.
+pub(crate) fn configured_model() -> Result<Option<String>, Failure> {
+    match std::env::var_os(MODEL_VARIABLE) {
+        None => Ok(None),
+        Some(name) if name.is_empty() => Ok(None),
+        Some(name) => name.into_string().map(Some).map_err(|name| {
+            let name = name.to_string_lossy();
+            Failure::new(Kind::Config, format!("{MODEL_VARIABLE} is not Unicode: {name}"))
+        }),
+    }
 }
 
 /// The store of this user: the places that the environment names.
@@ -26,10 +58,25 @@ pub(crate) fn store() -> Result<Store, Failure> {
     Ok(Store::new(StoreConfig::from_env(|name| std::env::var_os(name))?))
 }
 
+/// Finds the checkpoint that the user has chosen for all times.
+pub(crate) fn configured_checkpoint(name: &str) -> Result<Checkpoint, Failure> {
+    match store()?.find(name) {
+        Ok(_) => checkpoint(name),
+        Err(error) => {
+            let failure = Failure::from(error);
+            Err(failure.hint(format!("{name} was named by the variable {MODEL_VARIABLE}")))
+        }
+    }
+}
+
 /// Finds the checkpoint that a word names.
 pub(crate) fn checkpoint(name: &str) -> Result<Checkpoint, Failure> {
     let found = store()?.find(name)?;
-    Ok(Checkpoint { name: name.to_owned(), folder: found.path, card: found.card })
+    let name = match found.card {
+        Some(card) if found.path.is_none() => card.name.clone(),
+        _ => name.to_owned(),
+    };
+    Ok(Checkpoint { name, folder: found.path, card: found.card })
 }
 
 /// Turns machine options into the engine's.
@@ -63,6 +110,7 @@ pub(crate) fn request(options: &Generate) -> Result<Request, Failure> {
         seed: options.seed,
         image: options.image.as_deref().map(|file| absolute("--image", file)).transpose()?,
         loras: options.loras.iter().map(|text| lora(text)).collect::<Result<_, _>>()?,
+        enlarge: options.enlarge.as_deref().map(enlarge).transpose()?,
         init_latents: options
             .init_latents
             .as_deref()
@@ -87,6 +135,20 @@ fn size(text: &str) -> Result<Size, Failure> {
 
 fn sampler(text: &str) -> Result<SamplerKind, Failure> {
     text.parse().map_err(|_| unknown("sampler", text, "unipc, euler"))
+}
+
+/// `N`, or `N:FILTER`.
+fn enlarge(text: &str) -> Result<Enlarge, Failure> {
+    let (factor, filter) = text.split_once(':').unwrap_or((text, "lanczos"));
+    let filter = match filter {
+        "lanczos" => Some(Filter::Lanczos),
+        "nearest" => Some(Filter::Nearest),
+        _ => None,
+    };
+    match (factor.parse(), filter) {
+        (Ok(factor), Some(filter)) => Ok(Enlarge { factor, filter }.check()?),
+        _ => Err(unknown("enlargement", text, "N, N:lanczos, N:nearest")),
+    }
 }
 
 /// `FILE`, or `FILE:SCALE` where what follows the last colon is a number.
@@ -131,7 +193,7 @@ fn bytes(text: &str) -> Result<u64, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, lora, size};
+    use super::{bytes, enlarge, lora, size};
 
     #[test]
     fn a_colon_in_a_lora_path_is_no_scale() {
@@ -140,6 +202,16 @@ mod tests {
         assert_eq!(read("a:b:0.5"), Some((true, 0.5)));
         assert_eq!(read("a:b:-1"), Some((true, -1.0)));
         assert_eq!(read("a:b:nan"), None);
+    }
+
+    #[test]
+    fn enlargements_are_read() {
+        let read = |text: &str| enlarge(text).ok().map(|e| (e.factor, format!("{:?}", e.filter)));
+        assert_eq!(read("4"), Some((4, "Lanczos".to_owned())));
+        assert_eq!(read("6:nearest"), Some((6, "Nearest".to_owned())));
+        for wrong in ["", "0", "65", "2.5", "-2", "2:cubic", ":nearest", "2:"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, Once, OnceLock};
 use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,14 +17,18 @@ use crate::errors::Failure;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
-/// Makes Ctrl-C (and termination) a wish to stop; a second one ends the program at once.
+/// Makes Ctrl-C (and termination) a wish to stop; a second one ends the program at once. May be called before each of
+/// several runs.
 pub(crate) fn stop_on_interrupt() {
-    let asked = ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
+    static ASKED: Once = Once::new();
+    ASKED.call_once(|| {
+        let asked = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        });
+        debug_assert!(asked.is_ok(), "the handler is set once");
     });
-    debug_assert!(asked.is_ok(), "the handler is set once");
 }
 
 /// Whether the user asked to stop.
@@ -71,6 +75,8 @@ pub(crate) enum Mode {
     Json,
     /// Bars on a terminal, plain lines elsewhere, on standard error.
     Human,
+    /// The same in fewer words, and those a film-maker's.
+    Film,
 }
 
 /// Shows events and passes on the wish to stop.
@@ -81,7 +87,7 @@ pub(crate) struct Ui {
 }
 
 struct Now {
-    mention: Option<String>,
+    mentions: Vec<String>,
     bar: Option<ProgressBar>,
     stage: Option<Stage>,
     begun: Instant,
@@ -90,42 +96,41 @@ struct Now {
 impl Ui {
     /// An observer for one generation.
     pub(crate) fn new(mode: Mode) -> Self {
-        let now = Now { mention: None, bar: None, stage: None, begun: Instant::now() };
+        let now = Now { mentions: Vec::new(), bar: None, stage: None, begun: Instant::now() };
         Self { mode, bars: std::io::stderr().is_terminal(), now: Mutex::new(now) }
     }
 
     /// Has people told of something once the work begins: a request that is refused before says nothing else.
     pub(crate) fn mention(&mut self, text: String) {
         if let Ok(now) = self.now.get_mut() {
-            now.mention = Some(text);
+            now.mentions.push(text);
         }
     }
 
     fn human(&self, now: &mut Now, event: &Event) {
         match event {
             Event::Stage(stage) => {
-                finish(now);
-                if let Some(text) = now.mention.take_if(|_| *stage != Stage::Plan) {
-                    tell(&text);
+                self.finish(now);
+                if *stage != Stage::Plan {
+                    now.mentions.drain(..).for_each(|text| tell(&text));
                 }
-                now.stage = Some(*stage);
                 now.begun = Instant::now();
+                now.stage = self.label(*stage).is_some().then_some(*stage);
+                let Some(label) = self.label(*stage) else { return };
                 if self.bars {
                     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
                     bar.set_style(style("{spinner} {msg} {elapsed}"));
-                    bar.set_message(label(*stage));
+                    bar.set_message(label);
                     bar.enable_steady_tick(std::time::Duration::from_millis(120));
                     now.bar = Some(bar);
                 } else {
-                    tell(label(*stage));
+                    tell(label);
                 }
             }
-            Event::Weights { bytes } => {
-                let text = format!("{:.2} GB of weights", *bytes as f64 / 1e9);
-                match (&now.bar, now.stage) {
-                    (Some(bar), Some(stage)) => {
-                        bar.set_message(format!("{}, {text}", label(stage)))
-                    }
+            Event::Weights { bytes } if self.mode == Mode::Human => {
+                let text = format!("{} of weights", self::bytes(*bytes));
+                match (&now.bar, now.stage.and_then(|stage| self.label(stage))) {
+                    (Some(bar), Some(label)) => bar.set_message(format!("{label}, {text}")),
                     _ => tell(&format!("  {text}")),
                 }
             }
@@ -143,7 +148,7 @@ impl Ui {
             Event::Media { index, total } if self.bars || index == total => {
                 self.progress(now, *index, *total, "");
             }
-            Event::Done { .. } => finish(now),
+            Event::Done { .. } => self.finish(now),
             _ => {}
         }
     }
@@ -155,38 +160,57 @@ impl Ui {
                 bar.set_style(style("{spinner} {msg} {bar:30} {pos}/{len} {per_sec} ETA {eta}"));
             }
             bar.set_position(index as u64);
-        } else {
+        } else if self.mode == Mode::Human {
             let seconds = now.begun.elapsed().as_secs_f64();
             let left = seconds / index as f64 * (total - index.min(total)) as f64;
             let note = if note.is_empty() { String::new() } else { format!(", {note}") };
             tell(&format!("  {index}/{total}{note}, {seconds:.1} s, about {left:.0} s left"));
         }
     }
+
+    fn finish(&self, now: &mut Now) {
+        let Some(bar) = now.bar.take() else { return };
+        bar.finish_and_clear();
+        let label = now.stage.and_then(|stage| self.label(stage));
+        if let (Some(label), Mode::Human) = (label, self.mode) {
+            tell(&format!("{label} {:.1} s", now.begun.elapsed().as_secs_f64()));
+        }
+    }
+
+    /// What people read of a stage, where it is worth a word.
+    fn label(&self, stage: Stage) -> Option<&'static str> {
+        if self.mode == Mode::Film {
+            return match stage {
+                Stage::Plan | Stage::Text | Stage::Load => None,
+                Stage::Image => Some("  looking at the picture"),
+                Stage::Denoise => Some("  drawing"),
+                Stage::Decode => Some("  developing"),
+                Stage::Media => Some("  writing the film"),
+            };
+        }
+        Some(match stage {
+            Stage::Plan => "opening the model",
+            Stage::Text => "reading the prompt",
+            Stage::Image => "reading the picture",
+            Stage::Load => "loading the denoiser",
+            Stage::Denoise => "denoising",
+            Stage::Decode => "decoding",
+            Stage::Media => "writing",
+        })
+    }
 }
 
-fn finish(now: &mut Now) {
-    if let Some(bar) = now.bar.take() {
-        bar.finish_and_clear();
-        if let Some(stage) = now.stage {
-            tell(&format!("{} {:.1} s", label(stage), now.begun.elapsed().as_secs_f64()));
-        }
+/// So many bytes of weights, for reading.
+pub(crate) fn bytes(count: u64) -> String {
+    match count as f64 {
+        bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
+        bytes if bytes < 1e8 => format!("{:.1} MB", bytes / 1e6),
+        bytes => format!("{:.2} GB", bytes / 1e9),
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn label(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Plan => "opening the model",
-        Stage::Text => "reading the prompt",
-        Stage::Image => "reading the picture",
-        Stage::Load => "loading the denoiser",
-        Stage::Denoise => "denoising",
-        Stage::Decode => "decoding",
-        Stage::Media => "writing",
-    }
 }
 
 /// An event as one JSON object.
@@ -214,7 +238,7 @@ impl Observer for Ui {
     fn on(&self, event: &Event) -> ControlFlow<()> {
         match self.mode {
             Mode::Json => print(&object(event).to_string()),
-            Mode::Human => {
+            Mode::Human | Mode::Film => {
                 if let Ok(mut now) = self.now.lock() {
                     self.human(&mut now, event);
                 }

@@ -136,6 +136,9 @@ pub enum Error {
         /// The feature that has it.
         feature: &'static str,
     },
+    /// The bytes of the model that the program carries are not those that were built in.
+    #[error("the model that this program carries is damaged")]
+    Damaged,
     /// A file of latents that cannot be used or written.
     #[error("latents in {}: {reason}", path.display())]
     Latents {
@@ -224,6 +227,7 @@ impl Hint for Error {
             | Self::Threads { .. }
             | Self::Write { .. } => Kind::Resources,
             Self::NotBuilt { .. } => Kind::Config,
+            Self::Damaged => Kind::Internal,
             Self::Json { .. }
             | Self::Setting { .. }
             | Self::Latents { .. }
@@ -253,6 +257,7 @@ impl Hint for Error {
                 "a wider --dtype or --vae-dtype holds larger numbers (f16 none above 65504); a strong --guidance or adapter makes them"
                     .to_owned(),
             ),
+            Self::Damaged => Some("build or install kinora again".to_owned()),
             Self::Device { .. } => Some("`kinora doctor` lists what there is".to_owned()),
             Self::Media(error) => error.hint(),
             Self::Local(error) => error.hint(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::request::{Lora, Recipe};
+use crate::request::{Enlarge, Lora, Recipe};
 use crate::{Error, Result};
 
 /// Version of the record's layout.
@@ -22,6 +22,9 @@ pub struct Manifest {
     pub model: String,
     /// The card that was recognised.
     pub card: Option<String>,
+    /// BLAKE3 of the model, where the program carries it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub built_in: Option<String>,
     /// Files the weights were read from.
     pub files: Vec<ModelFile>,
     /// The resolved recipe.
@@ -34,6 +37,9 @@ pub struct Manifest {
     pub image: Option<FileRecord>,
     /// The file the initial latents came from.
     pub init_latents: Option<FileRecord>,
+    /// How much larger the file shows it than it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enlarge: Option<Enlarge>,
     /// How and where it was computed.
     pub computed: Computed,
     /// Noise levels of the schedule, the final zero included.
@@ -42,7 +48,7 @@ pub struct Manifest {
     pub seconds: Vec<(String, f64)>,
     /// BLAKE3 of shape and little-endian `f32` of the final latents.
     pub latent_hash: String,
-    /// BLAKE3 of size and RGB bytes of the frames before encoding.
+    /// BLAKE3 of size and RGB bytes of the frames as they were made, before they are enlarged and encoded.
     pub frames_hash: String,
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use kinora_cards::{Card, Frames, Grid, SamplerKind, Size};
 use serde::{Deserialize, Serialize};
 
-use crate::media::Fps;
+use crate::media::{Filter, Fps};
 use crate::{Error, Result};
 
 /// What the picture should not be: three different wishes.
@@ -43,6 +43,33 @@ pub struct Lora {
     pub scale: f64,
 }
 
+/// How much larger the file shows a clip than the model made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Enlarge {
+    /// Times, from 1 to 64.
+    pub factor: u32,
+    /// How pixels between pixels are made.
+    pub filter: Filter,
+}
+
+impl Enlarge {
+    /// The largest factor.
+    pub const MOST: u32 = 64;
+
+    /// Checks the factor.
+    ///
+    /// # Errors
+    /// [`Error::Value`].
+    pub fn check(self) -> Result<Self> {
+        if (1..=Self::MOST).contains(&self.factor) {
+            return Ok(self);
+        }
+        let found = f64::from(self.factor);
+        Err(Error::Value { name: "enlargement", found, expected: "a whole number from 1 to 64" })
+    }
+}
+
 /// A clip to make. What is `None` comes from the card, the checkpoint's folder or the family.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Request {
@@ -70,6 +97,8 @@ pub struct Request {
     pub image: Option<PathBuf>,
     /// Adapters, applied in order.
     pub loras: Vec<Lora>,
+    /// How much larger than it was made it is written.
+    pub enlarge: Option<Enlarge>,
     /// File to take the initial latents from, instead of noise from the seed.
     pub init_latents: Option<PathBuf>,
     /// File to write the final latents to.

@@ -39,13 +39,17 @@ pub fn write_take(
 ) -> Result<Take> {
     let begun = Instant::now();
     check_apart(request, output)?;
-    let frames = generator.estimate(request)?.recipe.num_frames.value;
-    media::check_output(output, frames as usize)?;
+    let recipe = generator.estimate(request)?.recipe;
+    let (width, height) = enlarged(request, &recipe)?;
+    media::check_output(output, recipe.num_frames.value as usize)?;
     for file in [&request.save_latents, &request.trace].into_iter().flatten() {
         crate::durable::check_file(file)?;
     }
-    let generated = generator.generate(request, observer)?;
+    let mut generated = generator.generate(request, observer)?;
     tell(observer, &Event::Stage(Stage::Media))?;
+    if let Some(enlarge) = request.enlarge {
+        generated.frames = generated.frames.resize(width, height, enlarge.filter)?;
+    }
     let text = serde_json::to_string_pretty(&generated.manifest)
         .map_err(|source| Error::Manifest { path: output.to_owned(), source })?;
     let total = generated.frames.count();
@@ -60,6 +64,26 @@ pub fn write_take(
         manifest: generated.manifest,
         padded: written.padded,
     })
+}
+
+/// The most bytes of an enlarged clip: all its frames are in memory at once.
+const MOST_ENLARGED_BYTES: u64 = 512 << 20;
+
+/// The size that a clip is written at.
+fn enlarged(request: &Request, recipe: &Recipe) -> Result<(usize, usize)> {
+    let made = [recipe.width.value, recipe.height.value].map(u64::from);
+    let Some(enlarge) = request.enlarge else { return Ok((made[0] as usize, made[1] as usize)) };
+    let factor = enlarge.check()?.factor;
+    let [width, height] = made.map(|side| side * u64::from(factor));
+    let most = media::MAX_SIDE_PX as u64;
+    let bytes = width.saturating_mul(height).saturating_mul(3);
+    let bytes = bytes.saturating_mul(u64::from(recipe.num_frames.value));
+    if width > most || height > most || bytes > MOST_ENLARGED_BYTES {
+        let (name, found) = ("enlargement", f64::from(factor));
+        let expected = "a factor that keeps a side within 16384 pixels and the clip within 512 MiB";
+        return Err(Error::Value { name, found, expected });
+    }
+    Ok((width as usize, height as usize))
 }
 
 /// Refuses a request that writes one file twice.
@@ -148,6 +172,7 @@ pub fn replay_request(manifest: &Manifest) -> Result<Request> {
         seed: recipe.seed,
         image: manifest.image.as_ref().map(|file| PathBuf::from(&file.path)),
         loras: manifest.loras.iter().map(|record| record.lora.clone()).collect(),
+        enlarge: manifest.enlarge,
         init_latents: manifest.init_latents.as_ref().map(|file| PathBuf::from(&file.path)),
         ..Request::default()
     })

@@ -31,11 +31,11 @@ fn a_checkpoint_is_inspected_and_verified() {
     let place = Place::new();
     insta::assert_snapshot!(place.prints(&["models", "inspect", "model"]), @r"
     WanPipeline in the diffusers layout
-    text encoder  22 tensors (22 BF16), 0.000 billion values, 0.00 GB
+    text encoder  22 tensors (22 BF16), 0.02 million values, 43.4 kB
       model/text_encoder/model.safetensors
-    denoiser      69 tensors (69 BF16), 0.000 billion values, 0.00 GB
+    denoiser      69 tensors (69 BF16), 0.04 million values, 71.3 kB
       model/transformer/diffusion_pytorch_model.safetensors
-    VAE           146 tensors (146 BF16), 0.000 billion values, 0.00 GB
+    VAE           146 tensors (146 BF16), 0.09 million values, 185.5 kB
       model/vae/diffusion_pytorch_model.safetensors
     ");
     let verified = place.run(&["models", "verify", "model"]);

@@ -16,7 +16,7 @@ fn alone(options: &[&str]) -> String {
 fn a_model_that_is_not_here() {
     insta::assert_snapshot!(Place::new().fails(&["generate", "a cat", "-m", "nosuch", "-o", "out.mp4"]), @r#"
     exit 3
-    error: model "nosuch": neither a card (wan2.1-t2v-1.3b, wan2.1-t2v-14b) nor a path; looked at nosuch (absent), DIR/user/.local/share/kinora/models/nosuch (absent)
+    error: model "nosuch": neither a card (wan2.1-t2v-1.3b, wan2.1-t2v-14b, mini) nor a path; looked at nosuch (absent), DIR/user/.local/share/kinora/models/nosuch (absent)
     hint: `kinora models list` shows what there is
     "#);
 }
@@ -148,7 +148,7 @@ fn cards_and_files_that_are_not_there() {
     insta::assert_snapshot!(place.fails(&["models", "show", "nope"]), @r#"
     exit 2
     error: no card is called "nope"
-    hint: cards: wan2.1-t2v-1.3b, wan2.1-t2v-14b
+    hint: cards: wan2.1-t2v-1.3b, wan2.1-t2v-14b, mini
     "#);
     for arguments in
         [&["replay", "none.mp4"][..], &["models", "inspect", "none"], &["models", "verify", "none"]]

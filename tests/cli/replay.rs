@@ -108,10 +108,3 @@ fn into_a_file_beside_the_original() {
     assert_eq!(within.expect("the command starts").status.code(), Some(0));
     assert!(place.path("shots.replay/frame_00005.png").is_file());
 }
-
-#[test]
-fn of_the_demo() {
-    let place = Place::new();
-    place.prints(&["demo", "-o", "demo.mp4"]);
-    assert_eq!(place.prints(&["replay", "demo.mp4", "--verify"]), EQUAL);
-}

@@ -688,6 +688,41 @@ height = {size[1]}
 {sums}""")
     print(f"{case}: {(folder / 'frames.png').stat().st_size} bytes")
 
+def embedded(case, clips, at):
+    """Clips that the reference's pipelines make with the embedded model in f32: some frames of each in one picture, a clip a row."""
+    import diffusers
+    import numpy as np
+    from PIL import Image
+
+    mini = HERE.parents[1] / "models/mini"
+    folder = HERE / case
+    folder.mkdir(exist_ok=True)
+    pipeline = diffusers.WanPipeline.from_pretrained(mini / "checkpoint", torch_dtype=torch.float32)
+    parts = {**pipeline.components, "image_encoder": None, "image_processor": None, "transformer_2": None}
+    continued = diffusers.WanImageToVideoPipeline(**parts, expand_timesteps=True)
+    rows, notes = [], ""
+    for prompt, seed, has_image in clips:
+        sizes = dict(height=64, width=96, num_frames=17, num_inference_steps=24, guidance_scale=4.0, output_type="np")
+        image = dict(image=Image.open(mini / "picture.png")) if has_image else {}
+        chosen = continued if has_image else pipeline
+        chosen.set_progress_bar_config(disable=True)
+        generator = torch.Generator("cpu").manual_seed(seed)
+        clip = chosen(prompt=prompt, negative_prompt="", generator=generator, **sizes, **image).frames[0]
+        rows.append(np.concatenate([(np.clip(clip[t], 0, 1) * 255).round().astype(np.uint8) for t in at], 1))
+        notes += f'\n[[clips]]\nprompt = "{prompt}"\nseed = {seed}\nimage = {str(has_image).lower()}\n'
+    Image.fromarray(np.concatenate(rows)).save(folder / "frames.png", optimize=True)
+    (folder / "case.toml").write_text(f"""\
+# Clips of the embedded model by WanPipeline and WanImageToVideoPipeline; a row of frames.png is a clip at the frames `at`.
+repo = "huggingface/diffusers"
+version = "{diffusers.__version__}"
+at = {at}
+sha256 = "{hashlib.sha256((folder / 'frames.png').read_bytes()).hexdigest()}"
+# What kinora-mini says of the weights.
+digest = "{(mini / 'digest.txt').read_text().strip()}"
+{notes}""")
+    print(f"{case}: {(folder / 'frames.png').stat().st_size} bytes")
+
+
 PATCHED = dict(is_residual=True, patch_size=2, in_channels=12, out_channels=12)
 
 CASES = {
@@ -726,6 +761,15 @@ CASES = {
         "pipeline", 61, (48, 32, 5), 3, "A  cat walks on the “grass” &amp; sea, realistic", "blurry, low quality, static", 5.0),
     "sampling-prompts": lambda: prompts("sampling-prompts", 280, 71),
     "suspicion": lambda: suspicion(5),
+    "mini-clips": lambda: embedded(
+        "mini-clips",
+        [
+            ("a red cat jumps in a snowy field", 3, False),
+            ("at night, a yellow fish moves left", 4, False),
+            ("an orange fish moves right over the sea", 5, True),
+        ],
+        [0, 6, 11, 16],
+    ),
     "mini-world": lambda: cartoons("mini-world", 83, (96, 64), 35, [[0.0, 0.55], [0.2, 0.9], [0.4, 1.0]]),
 }
 

@@ -53,6 +53,26 @@ fn resizing_is_bit_equal_to_pillow() {
 }
 
 #[test]
+fn nearest_makes_blocks_and_takes_them_back() {
+    let source = noise(7, 5, 2);
+    let resize = |clip: &Frames, width, height| {
+        clip.resize(width, height, Filter::Nearest).expect("because both sides are above 0")
+    };
+    for factor in [1, 2, 3, 8] {
+        let large = resize(&source, 7 * factor, 5 * factor);
+        for (small, large) in source.iter().zip(large.iter()) {
+            for (y, row) in large.chunks_exact(7 * factor * 3).enumerate() {
+                for (x, pixel) in row.chunks_exact(3).enumerate() {
+                    let at = (y / factor * 7 + x / factor) * 3;
+                    assert_eq!(pixel, &small[at..at + 3], "{factor}: {x}, {y}");
+                }
+            }
+        }
+        assert_eq!(resize(&large, 7, 5), source);
+    }
+}
+
+#[test]
 fn every_frame_is_resized_and_no_size_is_nothing() {
     let clip = noise(20, 12, 3);
     let resized = clip.resize(9, 12, Filter::Bicubic).expect("because both sides are above 0");

@@ -115,3 +115,20 @@ fn a_seed_draws_the_same_scenes_and_captions() {
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
 }
+
+#[test]
+fn the_card_knows_the_words_of_the_captions() {
+    let vocabulary = kinora_engine::cards::built_in().vocabulary.as_ref().expect("it has one");
+    let mut draw = Draw::new(3);
+    let mut unknown: Vec<String> = Vec::new();
+    for _ in 0..1500 {
+        let scene = Scene::sample(&mut draw);
+        let caption = caption(&scene, Wording::Varied, &mut draw);
+        unknown.extend(vocabulary.unknown(&caption).into_iter().map(str::to_owned));
+    }
+    // Now and then a caption has a word of random letters; none of these comes twice.
+    unknown.sort();
+    assert!(unknown.len() < 150, "{} unknown words", unknown.len());
+    let again: Vec<_> = unknown.windows(2).filter(|two| two[0] == two[1]).collect();
+    assert!(again.is_empty(), "{again:?}");
+}

@@ -50,19 +50,33 @@ fn the_cache_of_the_python_tools() {
     let folder = cached(home.path(), "models--Wan-AI--Wan2.1-T2V-1.3B");
     fill(&folder, Layout::Original);
     let found = store(home.path()).find(CARD).unwrap();
-    assert_eq!((found.path, found.card), (folder.clone(), find(CARD)));
+    assert_eq!((found.path, found.card), (Some(folder.clone()), find(CARD)));
     let repo = "Wan-AI/Wan2.1-T2V-1.3B".to_owned();
     assert_eq!(found.provenance, Provenance::HubCache { repo, commit: COMMIT.to_owned() });
 
     // The card's first source wins, once it is whole.
     let first = cached(home.path(), "models--Wan-AI--Wan2.1-T2V-1.3B-Diffusers");
     fill(&first, Layout::Diffusers);
-    assert_eq!(store(home.path()).find(CARD).unwrap().path, first);
+    assert_eq!(store(home.path()).find(CARD).unwrap().path, Some(first.clone()));
     fs::remove_file(first.join("vae/x.safetensors")).unwrap();
-    assert_eq!(store(home.path()).find(CARD).unwrap().path, folder);
+    assert_eq!(store(home.path()).find(CARD).unwrap().path, Some(folder));
     let error = store(home.path()).find("wan-ai/wan2.1-t2v-1.3b-diffusers").unwrap_err();
     assert!(error.to_string().contains("(lacks vae/*.safetensors)"), "{error}");
     assert_eq!(store(home.path()).list().len(), 1);
+}
+
+#[test]
+fn the_model_that_the_program_carries() {
+    let home = TempDir::new().unwrap();
+    let own = home.path().join(".local/share/kinora/models/mini");
+    fs::create_dir_all(&own).unwrap();
+    let store = store(home.path());
+    let mini = Found { path: None, card: find("mini"), provenance: Provenance::BuiltIn };
+    assert_eq!(store.find("mini").unwrap(), mini);
+    assert_eq!(store.find("Mini").unwrap(), mini);
+    // A folder of that name is somebody's own, and found by its path.
+    let found = store.find(own.to_str().unwrap()).unwrap();
+    assert_eq!((found.path, found.card), (Some(own), None));
 }
 
 #[test]
@@ -86,7 +100,7 @@ fn repositories_of_no_card() {
 
     let repo = "me/mini".to_owned();
     let provenance = Provenance::HubCache { repo, commit: COMMIT.to_owned() };
-    let found = Found { path: folder.clone(), card: None, provenance };
+    let found = Found { path: Some(folder.clone()), card: None, provenance };
     for (file, text) in
         [("config.json", r#"{"_class_name": "WanModel"}"#), ("model_index.json", "{}")]
     {
@@ -113,7 +127,7 @@ fn provenance_of_a_path() {
     let store = store(home.path());
     for path in [&folder, &link] {
         let found = store.find(path.to_str().unwrap()).unwrap();
-        assert_eq!((&found.path, found.card), (path, find(CARD)));
+        assert_eq!((found.path.as_ref(), found.card), (Some(path), find(CARD)));
     }
     // A copy of the same files is nobody's: its shapes could be another checkpoint's.
     let copy = home.path().join("copy");
@@ -130,15 +144,15 @@ fn kinoras_folder_comes_first() {
     fs::create_dir_all(own.join("my-film")).unwrap();
     let store = store(home.path());
     let found = store.find("my-film").unwrap();
-    assert_eq!((found.card, &found.path), (None, &own.join("my-film")));
+    assert_eq!((found.card, found.path), (None, Some(own.join("my-film"))));
     assert_eq!(found.provenance, Provenance::KinoraFolder { name: "my-film".to_owned() });
     assert!(store.find("./my-film").is_err(), "a dot means a path");
 
     fs::create_dir_all(own.join(CARD)).unwrap();
     let found = store.find(CARD).unwrap();
-    assert_eq!((found.card, &found.path), (find(CARD), &own.join(CARD)));
+    assert_eq!((found.card, found.path), (find(CARD), Some(own.join(CARD))));
     let by_path = store.find(own.join(CARD).to_str().unwrap()).unwrap();
     assert_eq!((by_path.card, by_path.provenance), (find(CARD), found.provenance));
-    let all: Vec<_> = store.list().into_iter().map(|found| found.path).collect();
+    let all: Vec<_> = store.list().into_iter().filter_map(|found| found.path).collect();
     assert!(all.contains(&own.join("my-film")) && all.contains(&own.join(CARD)), "{all:?}");
 }

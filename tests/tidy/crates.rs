@@ -5,12 +5,16 @@ use std::process::Command;
 use crate::source::{Source, top};
 
 /// The packages and those of ours that each may depend on. Nothing points back.
-const DIRECTION: [(&str, &[&str]); 8] = [
+const DIRECTION: [(&str, &[&str]); 9] = [
     ("kinora-kernels", &[]),
     ("kinora-cards", &[]),
+    ("kinora-mini", &[]),
     ("kinora-models", &["kinora-cards", "kinora-kernels"]),
     ("kinora-adapters", &["kinora-models", "kinora-kernels"]),
-    ("kinora-engine", &["kinora-adapters", "kinora-models", "kinora-cards", "kinora-kernels"]),
+    (
+        "kinora-engine",
+        &["kinora-adapters", "kinora-models", "kinora-cards", "kinora-mini", "kinora-kernels"],
+    ),
     ("kinora", &["kinora-engine"]),
     (
         "kinora-tests",
@@ -35,9 +39,10 @@ const NETWORK: [&str; 9] =
 const MAY_CONNECT: [&str; 1] = ["kinora-engine"];
 
 /// Crates that a package must not depend on, whatever for.
-const KEPT_OUT: [(&str, &[&str]); 8] = [
+const KEPT_OUT: [(&str, &[&str]); 9] = [
     ("kinora-kernels", &["anyhow", "rand", "tokenizers", "safetensors", "memmap2"]),
     ("kinora-cards", &["anyhow", "rand", "candle-core", "safetensors", "memmap2"]),
+    ("kinora-mini", &["anyhow", "rand", "candle-core", "safetensors", "memmap2"]),
     ("kinora-models", &["anyhow", "rand"]),
     ("kinora-adapters", &["anyhow", "rand"]),
     ("kinora-engine", &["anyhow", "indicatif", "clap"]),

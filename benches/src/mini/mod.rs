@@ -13,6 +13,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use kinora_engine::cards::built_in;
 use kinora_engine::media::Frames;
 use kinora_tests::judge::{Judge, Verdict, first_frame_psnr};
 use kinora_tests::world::Character;
@@ -137,8 +138,8 @@ impl Options {
                 "--sheet" => sheet = Some(file()?),
                 word if word.starts_with("--") => return Err(format!("no option {word}").into()),
                 word => match (word.parse::<u64>(), &of) {
-                    (Ok(number), Some(_)) => numbers.push(number),
-                    (_, None) => of = Some(Of::Model(word.to_owned())),
+                    (Ok(number), _) => numbers.push(number),
+                    (Err(_), None) => of = Some(Of::Model(word.to_owned())),
                     (Err(_), Some(_)) => return Err(format!("a number, not {word}").into()),
                 },
             }
@@ -149,7 +150,7 @@ impl Options {
             [pairs, seed] => (pairs, seed),
             _ => return Err("two numbers at most: clips and seed".into()),
         };
-        let of = of.ok_or("a checkpoint, --truth or --clips FILE")?;
+        let of = of.unwrap_or_else(|| Of::Model(built_in().name.clone()));
         Ok(Self { of, pairs: usize::try_from(pairs)?, seed, from_image, sheet })
     }
 }

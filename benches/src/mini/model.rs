@@ -19,7 +19,11 @@ use super::{Options, Source, Take};
 pub(super) fn source(name: &str, options: &Options) -> Result<Source, Box<dyn Error>> {
     let store = Store::new(StoreConfig::from_env(|name| std::env::var_os(name))?);
     let found = store.find(name)?;
-    let generator = LocalGenerator::open(&found.path, name, found.card, LocalOptions::default())?;
+    let machine = LocalOptions::default();
+    let generator = match &found.path {
+        Some(path) => LocalGenerator::open(path, name, found.card, machine)?,
+        None => LocalGenerator::built_in(machine)?,
+    };
     let defaults = match found.card {
         Some(_) => Request::default(),
         None => bare()?,

@@ -1,12 +1,13 @@
-//! `kinora demo`: a clip from a tiny model of random weights that the program writes itself.
+//! `kinora demo`: four short cartoons and a contact sheet, by the model that the program carries.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use kinora_engine::Kind;
-use kinora_engine::cards::{Frames, Size};
 use kinora_engine::local::{self, LocalOptions};
-use kinora_engine::request::Request;
-use tempfile::TempDir;
+use kinora_engine::media::{self, Filter, Frames};
+use kinora_engine::request::{Enlarge, Request};
+use kinora_engine::{Error, Kind};
 
 use super::generate;
 use crate::args::Demo;
@@ -14,41 +15,79 @@ use crate::errors::Failure;
 use crate::settings::Checkpoint;
 use crate::ui::{self, Mode, Ui};
 
-const SIZE: Size = Size { width: 256, height: 144 };
-const FRAMES: Frames = Frames(17);
+/// Clips by words alone: name and prompt.
+const BY_WORDS: [(&str, &str); 3] = [
+    ("cat", "a red cat jumps in a snowy field"),
+    ("ghost", "a green ghost floats up at night"),
+    ("robot", "a blue robot moves left in the desert"),
+];
 
-/// The name of the model in the manifest of a demo's clip.
-pub(super) const MODEL: &str = "demo";
+/// The clip that goes on from a picture.
+const BY_PICTURE: (&str, &str) = ("fish", "an orange fish moves right over the sea");
 
-/// Writes the model, the same each time, into a folder that goes when it is dropped.
-pub(super) fn checkpoint() -> Result<(TempDir, Checkpoint), Failure> {
-    let folder = tempfile::tempdir()
-        .map_err(|e| Failure::new(Kind::Resources, format!("no folder for a demo model: {e}")))?;
-    local::write_demo_model(folder.path())?;
-    let (name, path) = (MODEL.to_owned(), folder.path().to_owned());
-    Ok((folder, Checkpoint { name, folder: path, card: None }))
+/// Large enough to look at.
+const ENLARGE: Enlarge = Enlarge { factor: 6, filter: Filter::Lanczos };
+
+/// How much smaller pictures are on the sheet.
+const SMALLER: usize = 2;
+
+/// Frames of each clip on the sheet.
+const ACROSS: usize = 5;
+
+/// Makes the clips and says what they are.
+pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
+    let folder = &options.output;
+    // A program that is damaged or carries no model leaves nothing behind.
+    Checkpoint::built_in().open(LocalOptions::default())?;
+    make_folder(folder)?;
+    let picture = folder.join("fish.png");
+    local::write_built_in_picture(&picture)?;
+    let by_words = BY_WORDS.map(|(name, prompt)| (name, prompt, None));
+    let by_picture = (BY_PICTURE.0, BY_PICTURE.1, Some(picture));
+    ui::tell("four clips from a small cartoon model that this program carries; nothing is fetched");
+    let mut clips = Vec::with_capacity(by_words.len() + 1);
+    for (name, prompt, picture) in by_words.into_iter().chain([by_picture]) {
+        ui::tell(&match &picture {
+            None => format!("\u{201c}{prompt}\u{201d}"),
+            Some(picture) => {
+                format!("\u{201c}{prompt}\u{201d}, beginning with {}", picture.display())
+            }
+        });
+        clips.push(clip(&folder.join(format!("{name}.mp4")), prompt, picture, options.seed)?);
+    }
+    let sheet = folder.join("sheet.png");
+    let laid_out = media::contact_sheet(&clips, ACROSS).map_err(Error::Media)?;
+    media::write_picture(&laid_out, &sheet).map_err(Error::Media)?;
+    ui::print(&sheet.display().to_string());
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the clip and says what it is.
-pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
-    let (_folder, checkpoint) = checkpoint()?;
-    ui::tell(
-        "The demo model is tiny and its weights are random: expect moving colours, no picture.",
-    );
+/// Makes a clip, prints where it is and gives its frames back.
+fn clip(output: &Path, prompt: &str, image: Option<PathBuf>, seed: u64) -> Result<Frames, Failure> {
     let request = Request {
-        prompt: "a ball rolls across the floor".to_owned(),
-        size: Some(SIZE),
-        num_frames: Some(FRAMES),
-        num_inference_steps: Some(6),
+        prompt: prompt.to_owned(),
+        seed,
+        image: image.map(|path| std::path::absolute(&path).unwrap_or(path)),
+        enlarge: Some(ENLARGE),
         ..Request::default()
     };
-    let take = generate::make(
-        &checkpoint,
-        LocalOptions::default(),
-        &request,
-        &options.output,
-        &Ui::new(Mode::Human),
-    )?;
+    let ui = Ui::new(Mode::Film);
+    let checkpoint = Checkpoint::built_in();
+    let take = generate::make(&checkpoint, LocalOptions::default(), &request, output, &ui)?;
     generate::report(&take, Mode::Human);
-    Ok(ExitCode::SUCCESS)
+    let (frames, _) = media::read_video(&take.path).map_err(Error::Media)?;
+    let (width, height) = (frames.width() / SMALLER, frames.height() / SMALLER);
+    Ok(frames.resize(width, height, Filter::Lanczos).map_err(Error::Media)?)
+}
+
+fn make_folder(folder: &Path) -> Result<(), Failure> {
+    match std::fs::create_dir(folder) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) => {
+            let message = format!("folder {} cannot be made: {error}", folder.display());
+            Err(Failure::new(Kind::Resources, message)
+                .hint("kinora demo -o FOLDER writes elsewhere"))
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use kinora_engine::local::{LocalGenerator, LocalOptions};
+use kinora_engine::local::LocalOptions;
 use kinora_engine::request::Request;
 use kinora_engine::{Take, write_take};
 use serde_json::json;
@@ -17,9 +17,25 @@ use crate::ui::{self, Mode, Ui};
 pub(crate) fn run(options: &Generate) -> Result<ExitCode, Failure> {
     let machine = settings::machine(&options.machine)?;
     let request = settings::request(options)?;
-    let checkpoint = settings::checkpoint(&options.model)?;
+    let asked = match &options.model {
+        Some(name) => Some(name.clone()),
+        None => settings::configured_model()?,
+    };
+    let checkpoint = match &asked {
+        Some(name) if options.model.is_none() => settings::configured_checkpoint(name)?,
+        Some(name) => settings::checkpoint(name)?,
+        None => Checkpoint::built_in(),
+    };
     let mode = if options.json { Mode::Json } else { Mode::Human };
     let mut ui = Ui::new(mode);
+    if asked.is_none() {
+        ui.mention(format!(
+            "no model is named: this is {}, the small cartoon model inside this program; for a real one, \
+             kinora models pull wan2.1-t2v-1.3b, then --model wan2.1-t2v-1.3b",
+            checkpoint.name
+        ));
+    }
+    outside_training(&checkpoint, &request).into_iter().for_each(|note| ui.mention(note));
     if checkpoint.card.is_none() {
         ui.mention(format!(
             "no card is known for {}: defaults come from the folder and the family; \
@@ -41,9 +57,48 @@ pub(crate) fn make(
     ui: &Ui,
 ) -> Result<Take, Failure> {
     ui::stop_on_interrupt();
-    let generator =
-        LocalGenerator::open(&checkpoint.folder, &checkpoint.name, checkpoint.card, machine)?;
+    let generator = checkpoint.open(machine)?;
     Ok(write_take(&generator, request, output, ui)?)
+}
+
+/// Unknown words that a note lists.
+const LISTED_WORDS: usize = 6;
+
+/// Gentle words where a model that knows little is asked for more.
+fn outside_training(checkpoint: &Checkpoint, request: &Request) -> Vec<String> {
+    let Some(card) = checkpoint.card.filter(|card| card.built_in) else { return Vec::new() };
+    let mut notes = Vec::new();
+    // An adapter may bring words of its own.
+    let unknown = match &card.vocabulary {
+        Some(vocabulary) if request.loras.is_empty() => vocabulary.unknown(&request.prompt),
+        _ => Vec::new(),
+    };
+    let words = match unknown.as_slice() {
+        [] => None,
+        [word] => Some(format!("the word {word} is")),
+        [others @ .., last] if unknown.len() <= LISTED_WORDS => {
+            Some(format!("the words {} and {last} are", others.join(", ")))
+        }
+        listed => {
+            let more = listed.len() - LISTED_WORDS;
+            Some(format!("the words {} and {more} more are", listed[..LISTED_WORDS].join(", ")))
+        }
+    };
+    let name = &card.name;
+    notes.extend(words.map(|words| {
+        format!("{name} knows a small world, and {words} not in it; kinora models show {name} lists what is")
+    }));
+    let defaults = &card.defaults;
+    let is_other = request.size.is_some_and(|size| size != defaults.size())
+        || request.num_frames.is_some_and(|frames| frames != defaults.num_frames);
+    if is_other {
+        notes.push(format!(
+            "{name} was trained at {}x{} and {} frames; what it makes of others may be noise. --enlarge N writes a \
+             larger picture",
+            defaults.width, defaults.height, defaults.num_frames
+        ));
+    }
+    notes
 }
 
 /// Prints where a take is.

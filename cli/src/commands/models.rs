@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use kinora_engine::cards::{self, Card, Layout};
+use kinora_engine::cards::{self, Card, Layout, Vocabulary};
 use kinora_engine::egress::Egress;
-use kinora_engine::local::{self, LocalGenerator, LocalOptions};
-use kinora_engine::store::{Provenance, PullEvent, PullOptions};
+use kinora_engine::local::{self, Inspection, LocalOptions};
+use kinora_engine::store::{Found, Provenance, PullEvent, PullOptions};
 use kinora_engine::{Error, Kind};
 
 use crate::args::Models;
@@ -32,7 +32,8 @@ fn list() -> Result<(), Failure> {
     let store = settings::store()?;
     for card in cards::cards() {
         let place = match store.find(&card.name) {
-            Ok(found) => found.path.display().to_string(),
+            Ok(Found { path: Some(path), .. }) => path.display().to_string(),
+            Ok(Found { path: None, .. }) => "inside this program".to_owned(),
             Err(_) => format!("not here (kinora models pull {})", card.name),
         };
         ui::print(&format!("{:<20} {:<28} {place}", card.name, card.title));
@@ -40,10 +41,13 @@ fn list() -> Result<(), Failure> {
     for found in store.list().into_iter().filter(|found| found.card.is_none()) {
         let name = match &found.provenance {
             Provenance::HubCache { repo, .. } => repo,
+            // The card's own name means what the program carries.
+            Provenance::KinoraFolder { name } if cards::find(name).is_some() => "-",
             Provenance::KinoraFolder { name } => name,
-            Provenance::Path => "-",
+            Provenance::Path | Provenance::BuiltIn => "-",
         };
-        ui::print(&format!("{name:<20} {:<28} {}", "no card", found.path.display()));
+        let path = found.path.unwrap_or_default();
+        ui::print(&format!("{name:<20} {:<28} {}", "no card", path.display()));
     }
     Ok(())
 }
@@ -81,11 +85,38 @@ fn show(name: &str) -> Result<(), Failure> {
             &format!("{} at {}", source.repo, source.revision),
         );
     }
+    if card.built_in {
+        line("where", "inside this program");
+    }
+    if let Some(vocabulary) = &card.vocabulary {
+        show_vocabulary(vocabulary);
+    }
     Ok(())
+}
+
+/// Prints what a small model can be asked for: each thing by its first word, the others behind it.
+fn show_vocabulary(vocabulary: &Vocabulary) {
+    ui::print("");
+    ui::print("It knows one small world. A prompt names one of each:");
+    for things in &vocabulary.things {
+        ui::print(&format!("  {}", things.what));
+        for words in &things.words {
+            if let [first, others @ ..] = words.as_slice() {
+                let others = others.join(", ");
+                ui::print(format!("    {first:<16} {others}").trim_end());
+            }
+        }
+    }
+    ui::print(&format!("such as: {}", vocabulary.example));
 }
 
 fn pull(name: &str, layout: &str) -> Result<(), Failure> {
     let card = card(name)?;
+    if card.built_in {
+        let message = format!("{} is inside this program: there is nothing to fetch", card.name);
+        let hint = format!("kinora generate PROMPT --model {} -o clip.mp4 uses it", card.name);
+        return Err(Failure::new(Kind::Usage, message).hint(hint));
+    }
     let known = "diffusers, original";
     let unknown = || Error::Unknown { what: "layout", found: layout.to_owned(), known };
     let wanted = match layout {
@@ -168,30 +199,37 @@ fn checkpoint(name: &Path) -> Result<Checkpoint, Failure> {
         Some(name) => settings::checkpoint(name),
         // Cards and repositories have names in Unicode: anything else is a path.
         None => {
-            Ok(Checkpoint { name: name.display().to_string(), folder: name.to_owned(), card: None })
+            let folder = Some(name.to_owned());
+            Ok(Checkpoint { name: name.display().to_string(), folder, card: None })
         }
     }
 }
 
 fn inspect(name: &Path) -> Result<(), Failure> {
-    let path = &checkpoint(name)?.folder;
-    let inspection = local::inspect(path)?;
+    let folder = checkpoint(name)?.folder;
+    let inspection = match &folder {
+        Some(path) => local::inspect(path)?,
+        None => local::inspect_built_in()?,
+    };
     ui::print(&inspection.kind);
     for part in &inspection.parts {
         let dtypes: Vec<String> = part.dtypes.iter().map(|(d, n)| format!("{n} {d}")).collect();
         ui::print(&format!(
-            "{:<13} {} tensors ({}), {:.3} billion values, {:.2} GB",
+            "{:<13} {} tensors ({}), {} values, {}",
             part.name,
             part.tensors.len(),
             dtypes.join(", "),
-            part.values as f64 / 1e9,
-            part.bytes as f64 / 1e9
+            match part.values as f64 {
+                values if values < 1e8 => format!("{:.2} million", values / 1e6),
+                values => format!("{:.3} billion", values / 1e9),
+            },
+            ui::bytes(part.bytes)
         ));
         for file in &part.files {
             ui::print(&format!("  {}", file.display()));
         }
     }
-    if path.is_file() {
+    if folder.is_some_and(|path| path.is_file()) {
         for (name, dtype, shape) in inspection.parts.iter().flat_map(|part| &part.tensors) {
             let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
             ui::print(&format!("{name} {dtype} {}", shape.join("x")));
@@ -201,27 +239,34 @@ fn inspect(name: &Path) -> Result<(), Failure> {
 }
 
 fn verify(name: &Path) -> Result<(), Failure> {
-    let Checkpoint { name, folder, card } = checkpoint(name)?;
-    let generator = LocalGenerator::open(&folder, &name, card, LocalOptions::default())?;
-    let whole = |path: &Path| {
-        local::inspect(path).map(|found| found.parts.iter().map(|part| part.bytes).sum::<u64>())
+    let checkpoint = checkpoint(name)?;
+    let generator = checkpoint.open(LocalOptions::default())?;
+    let sum = |found: &Inspection| found.parts.iter().map(|part| part.bytes).sum::<u64>();
+    let inspection = match &checkpoint.folder {
+        Some(folder) => local::inspect(folder)?,
+        None => local::inspect_built_in()?,
     };
-    let mut shown = ui::Bytes::new(whole(&folder)?, 0);
+    let whole = |file: &Path| {
+        let parts = inspection.parts.iter();
+        match parts.clone().find(|part| part.files.iter().any(|of| of == file)) {
+            Some(part) => part.bytes,
+            // The index of shards.
+            None => local::inspect(file).map_or(0, |found| sum(&found)),
+        }
+    };
+    let mut shown = ui::Bytes::new(sum(&inspection), 0);
     // Read and whole of each file.
     let mut files: BTreeMap<PathBuf, (u64, u64)> = BTreeMap::new();
     let verified = generator.verify(&mut |file, read| {
-        let (before, total) = files
-            .entry(file.to_owned())
-            .or_insert_with(|| (0, whole(file).unwrap_or_default().max(read)));
+        let (before, total) =
+            files.entry(file.to_owned()).or_insert_with(|| (0, whole(file).max(read)));
         shown.show(&file.display().to_string(), read.saturating_sub(*before), read, *total);
         *before = read;
     });
     shown.finish();
     verified?;
     let bytes: u64 = files.values().map(|(read, _)| read).sum();
-    ui::print(&format!(
-        "every tensor is accounted for and finite: {:.2} GB read",
-        bytes as f64 / 1e9
-    ));
+    let bytes = ui::bytes(bytes);
+    ui::print(&format!("every tensor is accounted for and finite: {bytes} read"));
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kinora_engine::generator::Generator;
-use kinora_engine::local::{LocalGenerator, LocalOptions, VaeTile};
+use kinora_engine::local::{self, LocalOptions, VaeTile};
 use kinora_engine::{Kind, Replay, read_manifest, replay_request};
 use serde_json::json;
 
-use super::{demo, generate};
+use super::generate;
 use crate::args;
 use crate::errors::Failure;
 use crate::settings;
@@ -21,14 +21,19 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     manifest.check_files().map_err(|error| {
         Failure::from(error).hint("put back the file that the clip was made from")
     })?;
-    let (_folder, checkpoint) = match &options.model {
-        // The demo's model went with its folder; it is the same each time it is written.
-        None if manifest.model == demo::MODEL => {
-            let (folder, checkpoint) = demo::checkpoint()?;
-            (Some(folder), checkpoint)
-        }
-        model => (None, settings::checkpoint(model.as_ref().unwrap_or(&manifest.model))?),
-    };
+    let model = options.model.as_ref().unwrap_or(&manifest.model);
+    let checkpoint = settings::checkpoint(model)?;
+    let another = manifest.built_in.is_some()
+        && manifest.built_in.as_deref() != local::built_in_digest()
+        && options.model.is_none();
+    if another {
+        let message = format!(
+            "{} was made by another version of the model {model} than this program carries",
+            options.file.display()
+        );
+        let hint = format!("it was made by {}", manifest.engine);
+        return Err(Failure::new(Kind::Input, message).hint(hint));
+    }
     let computed = &manifest.computed;
     let machine = LocalOptions {
         device: computed.device.parse()?,
@@ -50,8 +55,7 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     }
     ui::stop_on_interrupt();
     let ui = Ui::new(mode);
-    let generator =
-        LocalGenerator::open(&checkpoint.folder, &checkpoint.name, checkpoint.card, machine)?;
+    let generator = checkpoint.open(machine)?;
     let again = generator.generate(&request, &ui)?;
     let replay = Replay::compare(&manifest, &again.manifest);
     let say = |equal| if equal { "equal" } else { "different" };

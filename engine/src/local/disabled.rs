@@ -22,6 +22,14 @@ impl LocalGenerator {
     pub fn open(_: &Path, _: &str, _: Option<&'static Card>, _: LocalOptions) -> Result<Self> {
         Err(Error::NotBuilt { what: "local generation", feature: "local" })
     }
+
+    /// Says that this build carries no model.
+    ///
+    /// # Errors
+    /// Always [`Error::NotBuilt`].
+    pub fn built_in(_: LocalOptions) -> Result<Self> {
+        Err(Error::NotBuilt { what: "the built-in model", feature: "local" })
+    }
 }
 
 impl Generator for LocalGenerator {
@@ -56,12 +64,25 @@ pub fn inspect(_: &Path) -> Result<Inspection> {
     Err(Error::NotBuilt { what: "reading checkpoints", feature: "local" })
 }
 
-/// Says that this build writes no checkpoints.
+/// Says that this build carries no model.
 ///
 /// # Errors
 /// Always [`Error::NotBuilt`].
-pub fn write_demo_model(_: &Path) -> Result<()> {
-    Err(Error::NotBuilt { what: "writing checkpoints", feature: "local" })
+pub fn inspect_built_in() -> Result<Inspection> {
+    Err(Error::NotBuilt { what: "the built-in model", feature: "local" })
+}
+
+/// Nothing: this build carries no model.
+pub fn built_in_digest() -> Option<&'static str> {
+    None
+}
+
+/// Says that this build carries no model.
+///
+/// # Errors
+/// Always [`Error::NotBuilt`].
+pub fn write_built_in_picture(_: &Path) -> Result<()> {
+    Err(Error::NotBuilt { what: "the built-in model", feature: "local" })
 }
 
 /// Looks at what this machine has.

@@ -7,10 +7,10 @@ use kinora_cards::{Card, SamplerKind, Task};
 use kinora_models::family::Model;
 use kinora_models::parts::{Placement, Tiling};
 
-use super::Survey;
 use super::memory::{self, Budget, Extras, Placements};
 use super::options::{DeviceChoice, LocalOptions, Precision};
 use super::sigmas::{SchedulerConfig, Solver};
+use super::{Survey, built_in};
 use crate::generator::{Capabilities, Estimate, Generated, Generator};
 use crate::observe::Observer;
 use crate::request::{FolderRecipe, Lora, Recipe, Request};
@@ -22,7 +22,8 @@ const MOST_THREADS: usize = 1024;
 /// A checkpoint that is open on this machine. Nothing is loaded between generations.
 pub struct LocalGenerator {
     pub(super) model: Box<dyn Model>,
-    pub(super) folder: PathBuf,
+    /// None where the program carries it.
+    pub(super) folder: Option<PathBuf>,
     pub(super) name: String,
     pub(super) card: Option<&'static Card>,
     pub(super) scheduler: Option<SchedulerConfig>,
@@ -42,13 +43,38 @@ impl LocalGenerator {
         card: Option<&'static Card>,
         options: LocalOptions,
     ) -> Result<Self> {
-        if let Some(threads) = options.threads
-            && !(1..=MOST_THREADS).contains(&threads)
-        {
-            let (name, found) = ("number of threads", threads as f64);
-            return Err(Error::Value { name, found, expected: "a whole number from 1 to 1024" });
+        Self::check_threads(&options)?;
+        Self::new(kinora_models::open(folder)?, Some(folder), name, card, options)
+    }
+
+    /// Opens the model that the program carries, once its bytes are known to be whole.
+    ///
+    /// # Errors
+    /// A program that was damaged, a device that is not there, an absurd number of threads.
+    pub fn built_in(options: LocalOptions) -> Result<Self> {
+        Self::check_threads(&options)?;
+        let card = kinora_cards::built_in();
+        let model = built_in::open(&card.name)?;
+        Self::new(model, None, &card.name, Some(card), options)
+    }
+
+    fn check_threads(options: &LocalOptions) -> Result<()> {
+        match options.threads {
+            Some(threads) if !(1..=MOST_THREADS).contains(&threads) => {
+                let (name, found) = ("number of threads", threads as f64);
+                Err(Error::Value { name, found, expected: "a whole number from 1 to 1024" })
+            }
+            _ => Ok(()),
         }
-        let model = kinora_models::open(folder)?;
+    }
+
+    fn new(
+        model: Box<dyn Model>,
+        folder: Option<&Path>,
+        name: &str,
+        card: Option<&'static Card>,
+        options: LocalOptions,
+    ) -> Result<Self> {
         let scheduler = match model.scheduler() {
             Some((file, text)) => Some(SchedulerConfig::from_json(text, file)?),
             None => None,
@@ -61,7 +87,7 @@ impl LocalGenerator {
         };
         Ok(Self {
             model,
-            folder: folder.to_owned(),
+            folder: folder.map(Path::to_owned),
             name: name.to_owned(),
             card,
             scheduler,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use kinora_models::weights::{Checkpoint, Inventory, Location, Source, WeightsError};
 
+use super::built_in;
 use super::survey::{Inspected, Inspection};
 use crate::Result;
 
@@ -17,7 +18,19 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         let part = part("tensors", &Location::on_disk(path))?;
         return Ok(Inspection { kind: "a file of tensors".to_owned(), parts: vec![part] });
     }
-    let checkpoint = Checkpoint::open(path).map_err(model)?;
+    checkpoint(&Checkpoint::open(path).map_err(model)?)
+}
+
+/// Looks into the model that the program carries.
+///
+/// # Errors
+/// A program that was damaged.
+pub fn inspect_built_in() -> Result<Inspection> {
+    let folder = built_in::folder(&kinora_cards::built_in().name);
+    checkpoint(&Checkpoint::of(&folder).map_err(model)?)
+}
+
+fn checkpoint(checkpoint: &Checkpoint) -> Result<Inspection> {
     let parts = [
         ("text encoder", &checkpoint.text_encoder),
         ("denoiser", &checkpoint.transformer),

@@ -4,9 +4,9 @@ mod options;
 mod survey;
 
 #[cfg(feature = "local")]
-mod decode;
+mod built_in;
 #[cfg(feature = "local")]
-mod demo;
+mod decode;
 #[cfg(feature = "local")]
 mod denoise;
 #[cfg(not(feature = "local"))]
@@ -35,14 +35,17 @@ pub mod sigmas;
 mod trace;
 
 #[cfg(feature = "local")]
-pub use demo::write_demo_model;
+pub use built_in::{built_in_digest, write_built_in_picture};
 #[cfg(not(feature = "local"))]
-pub use disabled::{LocalError, LocalGenerator, inspect, survey, write_demo_model};
+pub use disabled::{
+    LocalError, LocalGenerator, built_in_digest, inspect, inspect_built_in, survey,
+    write_built_in_picture,
+};
 #[cfg(feature = "local")]
 pub use enabled::{LocalGenerator, survey};
 #[cfg(feature = "local")]
 pub use error::LocalError;
 #[cfg(feature = "local")]
-pub use inspect::inspect;
+pub use inspect::{inspect, inspect_built_in};
 pub use options::{DeviceChoice, LocalOptions, Precision, VaeTile};
 pub use survey::{Inspected, Inspection, Survey};

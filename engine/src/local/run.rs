@@ -14,7 +14,7 @@ use super::enabled::LocalGenerator;
 use super::sampler::Sampler;
 use super::sigmas::{SchedulerConfig, Solver};
 use super::trace::Trace;
-use super::{decode, latents, noise};
+use super::{built_in_digest, decode, latents, noise};
 use crate::Result;
 use crate::generator::Generated;
 use crate::manifest::{Computed, FileRecord, LoraRecord, Manifest, ModelFile, SCHEMA};
@@ -101,12 +101,17 @@ impl LocalGenerator {
         let manifest = Manifest {
             schema: SCHEMA,
             engine: concat!("kinora ", env!("CARGO_PKG_VERSION")).to_owned(),
-            model: asked(&self.name, &self.folder),
+            model: asked(&self.name, self.folder.as_deref()),
             card: self.card.map(|card| card.name.clone()),
+            built_in: match self.folder {
+                Some(_) => None,
+                None => built_in_digest().map(str::to_owned),
+            },
             files: self.files(),
             token_ids: embeds.iter().map(|e| ids_hash(&e.input_ids)).collect(),
             loras,
             image: picture.map(|(record, _)| record),
+            enlarge: request.enlarge,
             init_latents: request.init_latents.as_deref().map(FileRecord::of).transpose()?,
             computed: self.computed(run.tiling),
             sigmas: sampler.sigmas().to_vec(),
@@ -238,10 +243,11 @@ impl LocalGenerator {
     }
 
     fn files(&self) -> Vec<ModelFile> {
+        let root = self.folder.as_deref().unwrap_or(Path::new(&self.name));
         let parts = [Part::TextEncoder, Part::Denoiser, Part::Vae];
         let files = parts.into_iter().flat_map(|part| self.model.files(part));
         let record = |(path, bytes): (&Path, u64)| ModelFile {
-            path: path.strip_prefix(&self.folder).unwrap_or(path).display().to_string(),
+            path: path.strip_prefix(root).unwrap_or(path).display().to_string(),
             bytes,
         };
         files.map(record).collect()
@@ -295,9 +301,9 @@ fn ids_hash(ids: &[u32]) -> String {
 }
 
 /// The model as a manifest names it. A folder that was named by its path is found from every working directory.
-fn asked(name: &str, folder: &Path) -> String {
-    match std::path::absolute(folder) {
-        Ok(absolute) if Path::new(name) == folder => absolute.display().to_string(),
+fn asked(name: &str, folder: Option<&Path>) -> String {
+    match folder.filter(|folder| *folder == Path::new(name)).map(std::path::absolute) {
+        Some(Ok(absolute)) => absolute.display().to_string(),
         _ => name.to_owned(),
     }
 }

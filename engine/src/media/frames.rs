@@ -3,7 +3,7 @@
 use super::{MediaError, Result};
 
 /// The longest side that is taken for one of a picture; H.264 itself ends at 16,384.
-pub(super) const MAX_SIDE_PX: usize = 16_384;
+pub(crate) const MAX_SIDE_PX: usize = 16_384;
 
 /// A clip of RGB pictures, 8 bits a channel, all of one size.
 ///

@@ -63,7 +63,13 @@ pub(super) fn write_png(
     file: File,
 ) -> Result<(), Failure> {
     let pixels = frames.iter().next().expect("because a clip has at least one frame");
-    png(frames, pixels, fps, manifest, file)
+    png(frames, pixels, Some((fps, manifest)), file)
+}
+
+/// Writes the first frame without a manifest.
+pub(super) fn write_bare_png(frames: &Frames, file: File) -> Result<(), Failure> {
+    let pixels = frames.iter().next().expect("because a clip has at least one frame");
+    png(frames, pixels, None, file)
 }
 
 /// Writes every frame into `folder`, each on the disk when this returns.
@@ -77,7 +83,7 @@ pub(super) fn write_sequence(
     for (number, pixels) in (1..).zip(frames.iter()) {
         let file =
             File::create_new(folder.join(format!("frame_{number:05}.png"))).map_err(Failure::Io)?;
-        png(frames, pixels, fps, manifest, file.try_clone().map_err(Failure::Io)?)?;
+        png(frames, pixels, Some((fps, manifest)), file.try_clone().map_err(Failure::Io)?)?;
         file.sync_all().map_err(Failure::Io)?;
         if on_frame(number).is_break() {
             return Err(Failure::Cancelled);
@@ -113,8 +119,7 @@ pub(super) fn png_text(path: &Path) -> Result<Vec<(String, String)>> {
 fn png(
     frames: &Frames,
     pixels: &[u8],
-    fps: Fps,
-    manifest: &str,
+    notes: Option<(Fps, &str)>,
     file: File,
 ) -> Result<(), Failure> {
     let encode = |error: png::EncodingError| match error {
@@ -125,12 +130,14 @@ fn png(
     let mut encoder = png::Encoder::new(&mut buffer, frames.width() as u32, frames.height() as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
-    for (key, text) in [
-        (manifest::KEY, manifest.to_owned()),
-        (FPS_KEY, fps.to_string()),
-        ("XML:com.adobe.xmp", manifest::xmp()),
-    ] {
-        encoder.add_itxt_chunk(key.to_owned(), text).map_err(encode)?;
+    if let Some((fps, manifest)) = notes {
+        for (key, text) in [
+            (manifest::KEY, manifest.to_owned()),
+            (FPS_KEY, fps.to_string()),
+            ("XML:com.adobe.xmp", manifest::xmp()),
+        ] {
+            encoder.add_itxt_chunk(key.to_owned(), text).map_err(encode)?;
+        }
     }
     let mut writer = encoder.write_header().map_err(encode)?;
     writer.write_image_data(pixels).map_err(encode)?;

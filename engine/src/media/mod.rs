@@ -25,16 +25,19 @@ mod manifest;
 mod output;
 mod read;
 mod resize;
+mod sheet;
 
 pub use error::MediaError;
 pub use ffmpeg::{encoders, libav_licence, libav_version};
 pub use fps::Fps;
+pub(crate) use frames::MAX_SIDE_PX;
 pub use frames::{Frames, frames_hash};
 pub use image::read_image;
 pub use manifest::{DIGITAL_SOURCE_TYPE, read_manifest};
-pub use output::{Output, Written, check_output, write};
+pub use output::{Output, Written, check_output, write, write_picture};
 pub use read::{Probe, probe, read_video};
 pub use resize::Filter;
+pub use sheet::contact_sheet;
 
 /// The result of this room.
 pub type Result<T, E = MediaError> = std::result::Result<T, E>;

@@ -167,6 +167,21 @@ pub fn write(
     Ok(Written { path, manifest: sidecar, padded })
 }
 
+/// Writes the first frame as a PNG without a manifest; whatever goes wrong, what had the name before stays.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_picture(picture: &Frames, path: &Path) -> Result<()> {
+    let path = &local(path)?;
+    let failed = |source| MediaError::Write { path: path.clone(), source };
+    let (partial, file) = Partial::file(path).map_err(failed)?;
+    let synced = file.try_clone().map_err(failed)?;
+    image::write_bare_png(picture, file).map_err(|error| error.at(path))?;
+    synced.sync_all().map_err(failed)?;
+    partial.keep().map_err(failed)?;
+    sync_folder(folder_of(path)).map_err(failed)
+}
+
 /// What went wrong in an encoder that knows no file name.
 #[derive(Debug)]
 pub(super) enum Failure {

@@ -1,15 +1,20 @@
 //! Resizing pictures exactly as Pillow does, since what a model is shown is part of the numbers.
 
+use serde::{Deserialize, Serialize};
+
 use super::frames::frame_bytes;
 use super::{Frames, MediaError, Result};
 
 /// The curve by which neighbours are weighed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Filter {
     /// Cubic convolution with a = −0.5; what Pillow's `Image.resize` does unasked.
     Bicubic,
     /// Three-lobed sinc; what diffusers' image processor asks for.
     Lanczos,
+    /// The pixel that is nearest, so that hard edges stay hard; the mean of those covered where it shrinks (Pillow's `BOX`).
+    Nearest,
 }
 
 impl Filter {
@@ -18,6 +23,7 @@ impl Filter {
         match self {
             Self::Bicubic => 2.0,
             Self::Lanczos => 3.0,
+            Self::Nearest => 0.5,
         }
     }
 
@@ -34,6 +40,7 @@ impl Filter {
             }
             Self::Lanczos if x < 3.0 => sinc(x) * sinc(x / 3.0),
             Self::Lanczos => 0.0,
+            Self::Nearest => f64::from(u8::from(x <= 0.5)),
         }
     }
 }

@@ -15,8 +15,8 @@ const REVISION: &str = "main";
 /// A checkpoint on this machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// Its folder, or the file that the user named.
-    pub path: PathBuf,
+    /// Its folder, or the file that the user named; none where the program carries it.
+    pub path: Option<PathBuf>,
     /// Its card, where its provenance says so; a folder or repository that no card names has no recipe but its own.
     pub card: Option<&'static Card>,
     /// How it is known what the checkpoint is.
@@ -40,15 +40,18 @@ pub enum Provenance {
     },
     /// Nobody knows: somebody named its path.
     Path,
+    /// The program carries it.
+    BuiltIn,
 }
 
 impl Store {
     /// Finds a checkpoint by its card's name, by its repository's name, by its path, or by the name of a folder in
     /// Kinora's folder.
     ///
-    /// A card wins over a folder of the same name in the working directory; `./name` is always a path. For a card,
-    /// Kinora's folder is looked at first, then the Hugging Face cache, the card's sources in their order. A repository
-    /// that no card names comes after the working directory and Kinora's folder.
+    /// The model that the program carries is always there. A card wins over a folder of the same name in the working
+    /// directory; `./name` is always a path. For a card, Kinora's folder is looked at first, then the Hugging Face
+    /// cache, the card's sources in their order. A repository that no card names comes after the working directory and
+    /// Kinora's folder.
     ///
     /// # Errors
     /// [`Error::NotHere`] and [`Error::Unknown`] name everywhere that was looked.
@@ -84,7 +87,7 @@ impl Store {
         Err(Error::Unknown { name: name.to_owned(), cards, looked })
     }
 
-    /// Returns every checkpoint that is here: those of cards first, then what else lies in Kinora's folder and in the
+    /// Returns every checkpoint that is on the disk: those of cards first, then what else lies in Kinora's folder and in the
     /// Hugging Face cache.
     pub fn list(&self) -> Vec<Found> {
         let mut all: Vec<Found> = Vec::new();
@@ -96,7 +99,11 @@ impl Store {
         let own = self.config.kinora_dir.as_ref().and_then(|folder| fs::read_dir(folder).ok());
         let mut own: Vec<PathBuf> = own.into_iter().flatten().flatten().map(|e| e.path()).collect();
         own.sort();
-        own.retain(|path| path.is_dir() && !all.iter().any(|found| found.path.starts_with(path)));
+        own.retain(|own| {
+            let holds =
+                |found: &Found| found.path.as_ref().is_some_and(|path| path.starts_with(own));
+            own.is_dir() && !all.iter().any(holds)
+        });
         all.extend(own.iter().map(|path| self.recognise(path)));
         if let Some(cache) = &self.config.hf_cache {
             let repos = CachedRepo::names(cache).into_iter();
@@ -118,6 +125,9 @@ impl Store {
 
     /// Finds a card's checkpoint, of one source or of any.
     fn find_card(&self, card: &'static Card, source: Option<&'static Source>) -> Result<Found> {
+        if card.built_in {
+            return Ok(carried(card));
+        }
         let mut looked = Vec::new();
         if let Some(folder) = &self.config.kinora_dir {
             let repos = card.sources.iter().filter(|s| source.is_none_or(|one| one == *s));
@@ -126,7 +136,7 @@ impl Store {
                 let path = folder.join(name);
                 if path.is_dir() {
                     let provenance = Provenance::KinoraFolder { name: name.to_owned() };
-                    return Ok(Found { path, card: Some(card), provenance });
+                    return Ok(Found { path: Some(path), card: Some(card), provenance });
                 }
                 looked.push(Looked { folder: path, lacks: None });
             }
@@ -142,7 +152,7 @@ impl Store {
             match lacks(&path, source) {
                 None => {
                     let provenance = Provenance::HubCache { repo: source.repo.clone(), commit };
-                    return Ok(Found { path, card: Some(card), provenance });
+                    return Ok(Found { path: Some(path), card: Some(card), provenance });
                 }
                 lacks => looked.push(Looked { folder: path, lacks }),
             }
@@ -159,9 +169,11 @@ impl Store {
         let card = match &provenance {
             Provenance::HubCache { repo, .. } => kinora_cards::find(repo),
             Provenance::KinoraFolder { name } => kinora_cards::find(name),
-            Provenance::Path => None,
+            Provenance::Path | Provenance::BuiltIn => None,
         };
-        Found { path: path.to_owned(), card, provenance }
+        // What the program carries has its name for itself: a folder of that name is somebody's own.
+        let card = card.filter(|card| !card.built_in);
+        Found { path: Some(path.to_owned()), card, provenance }
     }
 
     fn provenance(&self, path: &Path) -> Option<Provenance> {
@@ -180,6 +192,11 @@ impl Store {
         };
         in_cache.or_else(in_kinora)
     }
+}
+
+/// The checkpoint of a card that the program carries.
+fn carried(card: &'static Card) -> Found {
+    Found { path: None, card: Some(card), provenance: Provenance::BuiltIn }
 }
 
 /// Returns whether a name could be that of a repository: `organisation/name`.
@@ -203,7 +220,7 @@ fn find_cached(cache: &Path, name: &str) -> Result<Found, Looked> {
         return Err(Looked { folder: path, lacks: Some("model_index.json".to_owned()) });
     }
     let provenance = Provenance::HubCache { repo: name.to_owned(), commit };
-    Ok(Found { path, card: None, provenance })
+    Ok(Found { path: Some(path), card: None, provenance })
 }
 
 /// Returns whether a folder holds a checkpoint of either layout: `model_index.json`, or a `config.json` that names a

@@ -18,7 +18,7 @@
 //!     println!("{event:?}");
 //!     ControlFlow::Continue(())
 //! })?;
-//! assert_eq!(store.find(&card.name)?.path, pulled.folder);
+//! assert_eq!(store.find(&card.name)?.path, Some(pulled.folder));
 //! # Ok::<(), kinora_engine::store::Error>(())
 //! ```
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, FrameRule, Frames, Licence, Result, Size};
+use crate::{Error, FrameRule, Frames, Licence, Result, Size, Vocabulary};
 
 /// One checkpoint: where it is, its family, its recipe, its limits, its licence. A card picks, it never computes.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
@@ -22,6 +22,9 @@ pub struct Card {
     pub family: String,
     /// What the checkpoint was trained to do.
     pub tasks: Vec<Task>,
+    /// The program carries the checkpoint: there is nothing to fetch.
+    #[serde(default)]
+    pub built_in: bool,
     /// Where the checkpoint is published; the first is the one to fetch.
     pub sources: Vec<Source>,
     /// The terms of the weights.
@@ -32,6 +35,8 @@ pub struct Card {
     pub limits: Limits,
     /// What the checkpoint weighs.
     pub memory: Memory,
+    /// The words of a model that knows few.
+    pub vocabulary: Option<Vocabulary>,
 }
 
 /// What a checkpoint was trained to do.
@@ -167,7 +172,9 @@ impl Card {
             !self.name.is_empty() && !self.name.starts_with('.') && self.name.chars().all(name_fits)
         })?;
         let sources = self.sources.len();
-        self.field("sources", &sources, "at least one", || sources > 0)?;
+        self.field("sources", &sources, "at least one, or none and built_in", || {
+            (sources == 0) == self.built_in
+        })?;
         for source in &self.sources {
             source.check(self)?;
         }
@@ -356,7 +363,7 @@ mod tests {
     #[test]
     fn negative_prompts_are_verbatim() {
         let official = "ce96e0324e4b54ce4b6e867f669ca520952e1a34cc116543516b1897f0d3c47e";
-        for card in cards() {
+        for card in cards().iter().filter(|card| card.name.starts_with("wan2.1")) {
             let hash = Sha256::digest(&card.defaults.negative_prompt);
             let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hash, official, "{}", card.name);

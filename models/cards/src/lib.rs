@@ -19,6 +19,7 @@ mod card;
 mod error;
 mod licence;
 mod shape;
+mod vocabulary;
 
 use std::sync::LazyLock;
 
@@ -28,10 +29,14 @@ pub use card::{
 pub use error::{Error, Result};
 pub use licence::Licence;
 pub use shape::{FrameRule, Frames, Grid, LatentFrames, LatentSize, Size};
+pub use vocabulary::{Things, Vocabulary};
 
 /// The built-in cards, one file each.
-const FILES: [&str; 2] =
-    [include_str!("../wan2.1-t2v-1.3b.toml"), include_str!("../wan2.1-t2v-14b.toml")];
+const FILES: [&str; 3] = [
+    include_str!("../wan2.1-t2v-1.3b.toml"),
+    include_str!("../wan2.1-t2v-14b.toml"),
+    include_str!("../../mini/card.toml"),
+];
 
 static CARDS: LazyLock<Vec<Card>> = LazyLock::new(|| {
     FILES
@@ -43,6 +48,11 @@ static CARDS: LazyLock<Vec<Card>> = LazyLock::new(|| {
 /// Returns the built-in cards, in the order they are listed to people.
 pub fn cards() -> &'static [Card] {
     &CARDS
+}
+
+/// Returns the card of the model that the program carries.
+pub fn built_in() -> &'static Card {
+    cards().iter().find(|card| card.built_in).expect("because a test finds it")
 }
 
 /// Finds a built-in card by its name or by the name of one of its repositories, whatever the case of the letters.
@@ -63,6 +73,7 @@ mod tests {
             }
         }
         assert_eq!(find("wan2.1-t2v"), None);
+        assert_eq!(find("mini"), Some(built_in()));
     }
 
     #[test]
