@@ -54,6 +54,8 @@ def crop(rng, preset, frames):
     if rng.random() < 0.1:
         return shapes(rng, frames, n)
     scene = world.sample_scene(rng)
+    if rng.random() < 0.25:
+        scene.action = rng.choice(("spin", "jump"))  # the hardest: much changes within one latent
     t = np.arange(frames, dtype=np.float32) + rng.randint(0, FRAMES - frames)
     t = t / (FRAMES - 1)
     clip = world.render_at(scene, t, w, h)
