@@ -6,8 +6,8 @@
 //!   it is said how many.
 //! - `mini [FOLDER|CARD|--truth|--clips FILE] [PAIRS [SEED]] [--i2v] [--sheet FILE.png]`: the share of clips of the cartoon
 //!   world that show what was asked for, beside that of shuffled captions: clips that a checkpoint, else the embedded
-//!   model, makes of PAIRS held-out captions, with `--i2v` each from a scene's first frame too, the scenes themselves, which tells how good the judge
-//!   is, or clips made elsewhere.
+//!   model, makes of PAIRS held-out captions, with `--i2v` each from a scene's first frame too; the scenes themselves,
+//!   which tells how good the judge is; or clips made elsewhere.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints rows")]
 
 mod clock;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kinora_engine::cards::{Card, Frames, SamplerKind, Size, built_in};
-use kinora_engine::local::{LocalGenerator, LocalOptions};
+use kinora_engine::local::{self, Inspection, LocalGenerator, LocalOptions};
 use kinora_engine::media::Filter;
 use kinora_engine::request::{Enlarge, Lora, NegativePrompt, Request};
 use kinora_engine::store::{Store, StoreConfig};
@@ -36,13 +36,21 @@ impl Checkpoint {
             None => LocalGenerator::built_in(machine)?,
         })
     }
+
+    /// Looks into it; reads no weight.
+    pub(crate) fn inspect(&self) -> Result<Inspection, Failure> {
+        Ok(match &self.folder {
+            Some(folder) => local::inspect(folder)?,
+            None => local::inspect_built_in()?,
+        })
+    }
 }
 
 /// The environment variable that names the model to use where none is named.
 const MODEL_VARIABLE: &str = "KINORA_MODEL";
 
 /// The model that the user has chosen for all times, where there is one.
-pub(crate) fn configured_model() -> Result<Option<String>, Failure> {
+fn configured_model() -> Result<Option<String>, Failure> {
     match std::env::var_os(MODEL_VARIABLE) {
         None => Ok(None),
         Some(name) if name.is_empty() => Ok(None),
@@ -58,15 +66,14 @@ pub(crate) fn store() -> Result<Store, Failure> {
     Ok(Store::new(StoreConfig::from_env(|name| std::env::var_os(name))?))
 }
 
-/// Finds the checkpoint that the user has chosen for all times.
-pub(crate) fn configured_checkpoint(name: &str) -> Result<Checkpoint, Failure> {
-    match store()?.find(name) {
-        Ok(_) => checkpoint(name),
-        Err(error) => {
-            let failure = Failure::from(error);
-            Err(failure.hint(format!("{name} was named by the variable {MODEL_VARIABLE}")))
-        }
+/// Finds the checkpoint that is named, else the one that the user has chosen for all times, where there is one.
+pub(crate) fn chosen_checkpoint(named: Option<&str>) -> Result<Option<Checkpoint>, Failure> {
+    if let Some(name) = named {
+        return checkpoint(name).map(Some);
     }
+    let Some(name) = configured_model()? else { return Ok(None) };
+    let hint = format!("{name} was named by the variable {MODEL_VARIABLE}");
+    checkpoint(&name).map(Some).map_err(|failure| failure.hint(hint))
 }
 
 /// Finds the checkpoint that a word names.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, OnceLock};
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,18 +17,14 @@ use crate::errors::Failure;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
-/// Makes Ctrl-C (and termination) a wish to stop; a second one ends the program at once. May be called before each of
-/// several runs.
+/// Makes Ctrl-C (and termination) a wish to stop; a second one ends the program at once.
 pub(crate) fn stop_on_interrupt() {
-    static ASKED: Once = Once::new();
-    ASKED.call_once(|| {
-        let asked = ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-        });
-        debug_assert!(asked.is_ok(), "the handler is set once");
+    let asked = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
     });
+    debug_assert!(asked.is_ok(), "the handler is set once");
 }
 
 /// Whether the user asked to stop.

@@ -223,7 +223,8 @@ pub(crate) const RULES: &[Rule] = &[
             if file.path.starts_with("tests/tidy/") || file.path == "Cargo.lock" {
                 return Vec::new();
             }
-            const PLACES: [&str; 4] = ["/home/", "/root/", "/Users/", ":\\Users"];
+            const PLACES: [&str; 5] =
+                ["/home/", "/root/", "/Users/", ":\\Users", "_name_or_path\": \"/"];
             const HOSTS: [&str; 7] = [
                 "crates.io",
                 "pypi.org",

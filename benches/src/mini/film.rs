@@ -5,9 +5,9 @@ use kinora_tests::world::{Character, Draw, Scene, render};
 use super::asked::Asked;
 use super::{Options, Source, Take};
 
-/// Size and length of a clip where no card says them.
-pub(super) const SIZE_PX: [usize; 2] = [96, 64];
-pub(super) const FRAMES: usize = 17;
+/// Size and length of a rendered clip.
+const SIZE_PX: [usize; 2] = [96, 64];
+const FRAMES: usize = 17;
 
 /// Draws scenes and words for them.
 pub(super) fn scenes(options: &Options) -> impl Iterator<Item = (Scene, Asked)> + use<> {

@@ -1,18 +1,17 @@
 //! `kinora demo`: four short cartoons and a contact sheet, by the model that the program carries.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use kinora_engine::local::{self, LocalOptions};
+use kinora_engine::local::{self, LocalGenerator, LocalOptions};
 use kinora_engine::media::{self, Filter, Frames};
 use kinora_engine::request::{Enlarge, Request};
-use kinora_engine::{Error, Kind};
+use kinora_engine::{Error, Kind, write_take};
 
 use super::generate;
 use crate::args::Demo;
 use crate::errors::Failure;
-use crate::settings::Checkpoint;
 use crate::ui::{self, Mode, Ui};
 
 /// Clips by words alone: name and prompt.
@@ -38,7 +37,8 @@ const ACROSS: usize = 5;
 pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
     let folder = &options.output;
     // A program that is damaged or carries no model leaves nothing behind.
-    Checkpoint::built_in().open(LocalOptions::default())?;
+    let generator = LocalGenerator::built_in(LocalOptions::default())?;
+    ui::stop_on_interrupt();
     make_folder(folder)?;
     let picture = folder.join("fish.png");
     local::write_built_in_picture(&picture)?;
@@ -53,7 +53,14 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
                 format!("\u{201c}{prompt}\u{201d}, beginning with {}", picture.display())
             }
         });
-        clips.push(clip(&folder.join(format!("{name}.mp4")), prompt, picture, options.seed)?);
+        let request = Request {
+            prompt: prompt.to_owned(),
+            seed: options.seed,
+            image: picture.map(|path| std::path::absolute(&path).unwrap_or(path)),
+            enlarge: Some(ENLARGE),
+            ..Request::default()
+        };
+        clips.push(clip(&generator, &request, &folder.join(format!("{name}.mp4")))?);
     }
     let sheet = folder.join("sheet.png");
     let laid_out = media::contact_sheet(&clips, ACROSS).map_err(Error::Media)?;
@@ -63,17 +70,8 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
 }
 
 /// Makes a clip, prints where it is and gives its frames back.
-fn clip(output: &Path, prompt: &str, image: Option<PathBuf>, seed: u64) -> Result<Frames, Failure> {
-    let request = Request {
-        prompt: prompt.to_owned(),
-        seed,
-        image: image.map(|path| std::path::absolute(&path).unwrap_or(path)),
-        enlarge: Some(ENLARGE),
-        ..Request::default()
-    };
-    let ui = Ui::new(Mode::Film);
-    let checkpoint = Checkpoint::built_in();
-    let take = generate::make(&checkpoint, LocalOptions::default(), &request, output, &ui)?;
+fn clip(generator: &LocalGenerator, request: &Request, output: &Path) -> Result<Frames, Failure> {
+    let take = write_take(generator, request, output, &Ui::new(Mode::Film))?;
     generate::report(&take, Mode::Human);
     let (frames, _) = media::read_video(&take.path).map_err(Error::Media)?;
     let (width, height) = (frames.width() / SMALLER, frames.height() / SMALLER);

@@ -17,18 +17,12 @@ use crate::ui::{self, Mode, Ui};
 pub(crate) fn run(options: &Generate) -> Result<ExitCode, Failure> {
     let machine = settings::machine(&options.machine)?;
     let request = settings::request(options)?;
-    let asked = match &options.model {
-        Some(name) => Some(name.clone()),
-        None => settings::configured_model()?,
-    };
-    let checkpoint = match &asked {
-        Some(name) if options.model.is_none() => settings::configured_checkpoint(name)?,
-        Some(name) => settings::checkpoint(name)?,
-        None => Checkpoint::built_in(),
-    };
+    let chosen = settings::chosen_checkpoint(options.model.as_deref())?;
+    let is_default = chosen.is_none();
+    let checkpoint = chosen.unwrap_or_else(Checkpoint::built_in);
     let mode = if options.json { Mode::Json } else { Mode::Human };
     let mut ui = Ui::new(mode);
-    if asked.is_none() {
+    if is_default {
         ui.mention(format!(
             "no model is named: this is {}, the small cartoon model inside this program; for a real one, \
              kinora models pull wan2.1-t2v-1.3b, then --model wan2.1-t2v-1.3b",

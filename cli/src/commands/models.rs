@@ -206,11 +206,8 @@ fn checkpoint(name: &Path) -> Result<Checkpoint, Failure> {
 }
 
 fn inspect(name: &Path) -> Result<(), Failure> {
-    let folder = checkpoint(name)?.folder;
-    let inspection = match &folder {
-        Some(path) => local::inspect(path)?,
-        None => local::inspect_built_in()?,
-    };
+    let checkpoint = checkpoint(name)?;
+    let inspection = checkpoint.inspect()?;
     ui::print(&inspection.kind);
     for part in &inspection.parts {
         let dtypes: Vec<String> = part.dtypes.iter().map(|(d, n)| format!("{n} {d}")).collect();
@@ -229,7 +226,7 @@ fn inspect(name: &Path) -> Result<(), Failure> {
             ui::print(&format!("  {}", file.display()));
         }
     }
-    if folder.is_some_and(|path| path.is_file()) {
+    if checkpoint.folder.is_some_and(|path| path.is_file()) {
         for (name, dtype, shape) in inspection.parts.iter().flat_map(|part| &part.tensors) {
             let shape: Vec<String> = shape.iter().map(ToString::to_string).collect();
             ui::print(&format!("{name} {dtype} {}", shape.join("x")));
@@ -242,10 +239,7 @@ fn verify(name: &Path) -> Result<(), Failure> {
     let checkpoint = checkpoint(name)?;
     let generator = checkpoint.open(LocalOptions::default())?;
     let sum = |found: &Inspection| found.parts.iter().map(|part| part.bytes).sum::<u64>();
-    let inspection = match &checkpoint.folder {
-        Some(folder) => local::inspect(folder)?,
-        None => local::inspect_built_in()?,
-    };
+    let inspection = checkpoint.inspect()?;
     let whole = |file: &Path| {
         let parts = inspection.parts.iter();
         match parts.clone().find(|part| part.files.iter().any(|of| of == file)) {

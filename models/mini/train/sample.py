@@ -44,7 +44,9 @@ def export(args, preset):
     files = [f for f in sorted(args.out.rglob("*")) if f.is_file()]
     for file in files:
         if file.suffix == ".json":
-            file.write_text(file.read_text().rstrip() + "\n")
+            # Where the parts lay on this machine is nobody's business.
+            lines = [line for line in file.read_text().splitlines() if "_name_or_path" not in line]
+            file.write_text("\n".join(lines) + "\n")
     for file in files:
         print(f"{file.stat().st_size:>10} {file.relative_to(args.out)}")
     print(f"{sum(f.stat().st_size for f in files):>10} in all")
