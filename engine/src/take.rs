@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::durable::json_beside;
 use crate::generator::Generator;
 use crate::manifest::{Manifest, SCHEMA};
-use crate::media::{self, Fps};
+use crate::media::{self, Fps, Frames};
 use crate::observe::{Event, Observer, Stage, tell};
 use crate::request::{NegativePrompt, Recipe, Request};
 use crate::{Error, Result};
@@ -23,6 +23,8 @@ pub struct Take {
     pub manifest_path: PathBuf,
     /// Its manifest.
     pub manifest: Manifest,
+    /// Its frames as they were made: not enlarged, not encoded.
+    pub frames: Frames,
     /// Width and height of the file where they had to be padded to even numbers.
     pub padded: Option<(usize, usize)>,
 }
@@ -45,15 +47,15 @@ pub fn write_take(
     for file in [&request.save_latents, &request.trace].into_iter().flatten() {
         crate::durable::check_file(file)?;
     }
-    let mut generated = generator.generate(request, observer)?;
+    let generated = generator.generate(request, observer)?;
     tell(observer, &Event::Stage(Stage::Media))?;
-    if let Some(enlarge) = request.enlarge {
-        generated.frames = generated.frames.resize(width, height, enlarge.filter)?;
-    }
+    let large = request.enlarge.map(|how| generated.frames.resize(width, height, how.filter));
+    let large = large.transpose()?;
+    let frames = large.as_ref().unwrap_or(&generated.frames);
     let text = serde_json::to_string_pretty(&generated.manifest)
         .map_err(|source| Error::Manifest { path: output.to_owned(), source })?;
-    let total = generated.frames.count();
-    let written = media::write(&generated.frames, generated.fps, &text, output, &mut |index| {
+    let total = frames.count();
+    let written = media::write(frames, generated.fps, &text, output, &mut |index| {
         observer.on(&Event::Media { index, total })
     })?;
     // The file is complete: a wish to stop comes too late.
@@ -62,6 +64,7 @@ pub fn write_take(
         path: written.path,
         manifest_path: written.manifest,
         manifest: generated.manifest,
+        frames: generated.frames,
         padded: written.padded,
     })
 }

@@ -27,8 +27,8 @@ const BY_PICTURE: (&str, &str) = ("fish", "an orange fish moves right over the s
 /// Large enough to look at.
 const ENLARGE: Enlarge = Enlarge { factor: 6, filter: Filter::Lanczos };
 
-/// How much smaller pictures are on the sheet.
-const SMALLER: usize = 2;
+/// Times that a picture on the sheet is larger than it was made.
+const ON_SHEET: usize = 3;
 
 /// Frames of each clip on the sheet.
 const ACROSS: usize = 5;
@@ -69,13 +69,12 @@ pub(crate) fn run(options: &Demo) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a clip, prints where it is and gives its frames back.
+/// Makes a clip, prints where it is and gives its frames back as the sheet shows them.
 fn clip(generator: &LocalGenerator, request: &Request, output: &Path) -> Result<Frames, Failure> {
     let take = write_take(generator, request, output, &Ui::new(Mode::Film))?;
     generate::report(&take, Mode::Human);
-    let (frames, _) = media::read_video(&take.path).map_err(Error::Media)?;
-    let (width, height) = (frames.width() / SMALLER, frames.height() / SMALLER);
-    Ok(frames.resize(width, height, Filter::Lanczos).map_err(Error::Media)?)
+    let (width, height) = (take.frames.width() * ON_SHEET, take.frames.height() * ON_SHEET);
+    Ok(take.frames.resize(width, height, ENLARGE.filter).map_err(Error::Media)?)
 }
 
 fn make_folder(folder: &Path) -> Result<(), Failure> {
