@@ -200,6 +200,9 @@ pub enum Error {
     /// The door to the network stayed shut, or what was behind it failed.
     #[error(transparent)]
     Egress(#[from] crate::egress::Error),
+    /// A log cannot be followed, or is not what was written.
+    #[error(transparent)]
+    Chain(#[from] crate::chain::Error),
     /// A checkpoint was not found, or could not be fetched.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -237,6 +240,7 @@ impl Hint for Error {
             Self::Media(error) => error.kind(),
             Self::Local(error) => error.kind(),
             Self::Egress(error) => error.kind(),
+            Self::Chain(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -262,6 +266,7 @@ impl Hint for Error {
             Self::Media(error) => error.hint(),
             Self::Local(error) => error.hint(),
             Self::Egress(error) => error.hint(),
+            Self::Chain(error) => error.hint(),
             Self::Store(error) => error.hint(),
             _ => None,
         }

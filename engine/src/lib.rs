@@ -3,14 +3,19 @@
 //! Everything with a side effect lives here; nothing here knows a terminal. Without the feature `local` the crate
 //! compiles with no tensor library in its tree.
 
+pub mod chain;
 pub mod durable;
 pub mod egress;
 mod error;
 pub mod generator;
+pub mod hash;
+pub mod id;
 pub mod local;
 pub mod manifest;
 pub mod media;
+pub mod money;
 pub mod observe;
+pub mod privacy;
 pub mod request;
 pub mod store;
 mod take;
