@@ -10,6 +10,7 @@ mod error;
 pub mod generator;
 pub mod hash;
 pub mod id;
+pub mod job;
 pub mod local;
 pub mod manifest;
 pub mod media;
