@@ -203,6 +203,9 @@ pub enum Error {
     /// A log cannot be followed, or is not what was written.
     #[error(transparent)]
     Chain(#[from] crate::chain::Error),
+    /// A production cannot be read, or what it says is wrong.
+    #[error(transparent)]
+    Production(#[from] crate::production::Error),
     /// A checkpoint was not found, or could not be fetched.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -241,6 +244,7 @@ impl Hint for Error {
             Self::Local(error) => error.kind(),
             Self::Egress(error) => error.kind(),
             Self::Chain(error) => error.kind(),
+            Self::Production(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -267,6 +271,7 @@ impl Hint for Error {
             Self::Local(error) => error.hint(),
             Self::Egress(error) => error.hint(),
             Self::Chain(error) => error.hint(),
+            Self::Production(error) => error.hint(),
             Self::Store(error) => error.hint(),
             _ => None,
         }

@@ -17,6 +17,7 @@ pub mod media;
 pub mod money;
 pub mod observe;
 pub mod privacy;
+pub mod production;
 pub mod request;
 pub mod store;
 mod take;

@@ -118,6 +118,13 @@ impl FrameRule {
             std::iter::once(below).chain(below.checked_add(self.step)).map(Frames).collect();
         Err(Error::Frames { found: frames, rule: self, nearest })
     }
+
+    /// Returns the valid number of frames that is nearest to a duration in frames, the longer of two equally near.
+    pub fn nearest(self, wanted: f64) -> Frames {
+        // The cast saturates: what is not a number is nothing.
+        let steps = ((wanted - f64::from(self.offset)) / f64::from(self.step) + 0.5).floor() as u32;
+        Frames(steps.saturating_mul(self.step).saturating_add(self.offset))
+    }
 }
 
 impl fmt::Display for FrameRule {

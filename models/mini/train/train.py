@@ -3,6 +3,7 @@
 
   preview   draw the cartoon world
   vae       train AutoencoderKLWan; --decoder-only once a denoiser depends on its latents
+  widen     give the decoder of the VAE more channels, before more of vae --decoder-only
   dit       train UMT5EncoderModel and WanTransformer3DModel; --settle for weights to keep
   lora      train a LoRA for the character that the model has not seen
   export    write the diffusers folder (f16)
@@ -42,13 +43,13 @@ def commands():
     import sample
     import vae
 
-    return dict(preview=preview, vae=vae.train, dit=dit.train, lora=lora.train, export=sample.export, sample=sample.sample,
-                clips=sample.clips, check=check.check)
+    return dict(preview=preview, vae=vae.train, widen=vae.widen, dit=dit.train, lora=lora.train, export=sample.export,
+                sample=sample.sample, clips=sample.clips, check=check.check)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("command", choices=["preview", "vae", "dit", "lora", "export", "sample", "clips", "check"])
+    p.add_argument("command", choices=["preview", "vae", "widen", "dit", "lora", "export", "sample", "clips", "check"])
     p.add_argument("--preset", default="cpu", choices=list(setting.PRESETS))
     p.add_argument("--work", type=Path, default=Path("run"), help="folder of the run")
     p.add_argument("--init", type=Path, help="diffusers folder to start from")
@@ -62,6 +63,7 @@ def main():
     p.add_argument("--kl", type=float, default=1e-4, help="vae: weight of the divergence from a normal distribution")
     p.add_argument("--square", type=float, default=2.0, help="vae: weight of the squared error")
     p.add_argument("--decoder-only", action="store_true", help="vae: keep the encoder")
+    p.add_argument("--width", type=int, default=32, help="widen: channels of the decoder where it is narrowest")
     p.add_argument("--clips", type=int, default=0, help="dit: clips to encode in a new run (default: the preset's number)")
     p.add_argument("--word-steps", type=int, default=1200, help="dit: steps of teaching the text encoder alone, in a new run")
     p.add_argument("--image-samples", type=int, default=150_000, help="dit: samples that are single pictures, at first")
