@@ -21,6 +21,15 @@ pub(crate) enum Command {
     Generate(Box<Generate>),
     /// Make a clip again from the manifest that travels with it.
     Replay(Replay),
+    /// Begin a production: a folder of scenes, cuts and characters.
+    New {
+        /// Folder to begin it in; it is made where it is not there.
+        folder: PathBuf,
+    },
+    /// Read the production and list everything that is wrong in it.
+    Check(Where),
+    /// Print every value of a cut, and where it was said.
+    Explain(Explain),
     /// List, show, fetch and check models.
     #[command(subcommand)]
     Models(Models),
@@ -33,6 +42,30 @@ pub(crate) enum Command {
         /// Shell to print them for.
         shell: Shell,
     },
+}
+
+/// Which production.
+#[derive(Debug, Clone, Group)]
+pub(crate) struct Where {
+    /// The production's folder, or one in it [default: the current folder].
+    #[arg(short = 'C', long, value_name = "FOLDER")]
+    pub(crate) production: Option<PathBuf>,
+}
+
+/// Print every value of a cut, and where it was said.
+#[derive(Debug, Group)]
+pub(crate) struct Explain {
+    /// The cut: scene/cut, or its own name where only one scene has it.
+    pub(crate) cut: String,
+    /// Model to explain it for [default: the cut's own].
+    #[arg(short, long, value_name = "CARD")]
+    pub(crate) model: Option<String>,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
 }
 
 /// How this machine is to be used.

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use kinora_engine::cards::{Card, Frames, SamplerKind, Size, built_in};
 use kinora_engine::local::{self, Inspection, LocalGenerator, LocalOptions};
 use kinora_engine::media::Filter;
+use kinora_engine::production::Production;
 use kinora_engine::request::{Enlarge, Lora, NegativePrompt, Request};
 use kinora_engine::store::{Store, StoreConfig};
 use kinora_engine::{Error, Kind};
 
-use crate::args::{Generate, Machine};
+use crate::args::{Generate, Machine, Where};
 use crate::errors::Failure;
 
 /// A checkpoint as it was asked for and where it is.
@@ -44,6 +45,12 @@ impl Checkpoint {
             None => local::inspect_built_in()?,
         })
     }
+}
+
+/// The folder of the production that a command is about.
+pub(crate) fn production_folder(place: &Where) -> Result<PathBuf, Failure> {
+    let folder = place.production.as_deref().unwrap_or(Path::new("."));
+    Ok(Production::find(folder)?)
 }
 
 /// The environment variable that names the model to use where none is named.

@@ -10,7 +10,7 @@ fn help_is_one_screen() {
     let place = Place::new();
     let short = place.prints(&["--help"]);
     assert!(short.lines().count() <= 24, "{short}");
-    for verb in ["generate", "replay", "models", "doctor", "demo"] {
+    for verb in ["generate", "replay", "new", "check", "explain", "models", "doctor", "demo"] {
         assert!(short.lines().any(|line| line.trim_start().starts_with(verb)), "{short}");
         let help = place.prints(&[verb, "--help"]);
         assert!(help.lines().count() <= 50, "{help}");

@@ -7,6 +7,7 @@ mod help;
 mod mini;
 mod names;
 mod printed;
+mod production;
 mod refusals;
 mod replay;
 mod stopped;

@@ -1,9 +1,12 @@
 //! The verbs, a file each.
 
+mod check;
 mod demo;
 mod doctor;
+mod explain;
 mod generate;
 mod models;
+mod new;
 mod replay;
 
 use std::process::ExitCode;
@@ -25,6 +28,9 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Generate(options) => generate::run(&options),
         Command::Replay(options) => replay::run(&options),
+        Command::New { folder } => new::run(&folder),
+        Command::Check(place) => check::run(&place),
+        Command::Explain(options) => explain::run(&options),
         Command::Models(verb) => models::run(&verb),
         Command::Doctor => doctor::run(),
         Command::Demo(options) => demo::run(&options),

@@ -30,6 +30,14 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// A file of it cannot be written.
+    #[error("write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// What it says is wrong.
     #[error("{}{}", problems[0], more(problems))]
     Invalid {
@@ -68,6 +76,7 @@ impl Hint for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::None { .. } | Self::Exists { .. } | Self::Unknown { .. } => Kind::Usage,
+            Self::Write { .. } => Kind::Resources,
             Self::Read { .. } | Self::Invalid { .. } | Self::Circle { .. } => Kind::Config,
         }
     }

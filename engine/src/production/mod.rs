@@ -5,6 +5,7 @@
 //! strongest: card < project < style < character < scene < cut < command line, and remembers which. Labels of privacy
 //! are the exception: of them the strictest holds, and none may loosen what stands above it.
 
+mod begin;
 mod character;
 mod check;
 mod cut;

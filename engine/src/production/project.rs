@@ -185,7 +185,8 @@ impl Production {
                 std::iter::once(scene.id.value.clone()).chain(cuts)
             })
             .collect();
-        let hint = match nearest(word, names.iter().map(String::as_str)) {
+        let alone = self.cuts().map(|(_, cut)| cut.id.cut());
+        let hint = match nearest(word, names.iter().map(String::as_str).chain(alone)) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("there are {}", shortened(&names)),
         };

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use kinora_cards::{Card, Frames, SamplerKind, Size};
+use kinora_cards::{Card, Defaults, Frames, SamplerKind, Size};
 
 use super::cut::{Cut, Scene};
 use super::label::Label;
@@ -72,12 +72,8 @@ impl Production {
         let (scene, cut) = self.cut(id)?;
         let mut layers = self.layers(scene, cut);
         layers.push(Layer { level: Level::CommandLine, name: None, settings: command_line });
-        let of_card =
-            |name: &Card| Origin { level: Level::Card, name: Some(name.name.clone()), place: None };
         let base = strongest(&layers, |said| &said.negative).or_else(|| {
-            let card = card.filter(|_| !self.negatives.is_empty())?;
-            let value = card.defaults.negative_prompt.clone();
-            Some(Resolved { value, origin: of_card(card) })
+            of(card.filter(|_| !self.negatives.is_empty()), |card| card.negative_prompt.clone())
         });
         let world = self.negatives.first().map(|said| said.place.clone());
         let negative = self.negative(base.as_ref().map(|base| base.value.as_str()));
@@ -97,19 +93,19 @@ impl Production {
             model: strongest(&layers, |said| &said.model),
             prompt: self.prompt(scene, cut, &|id| self.has_adapter(id, card)),
             negative,
-            size: strongest(&layers, |said| &said.size).or_else(|| {
-                card.map(|card| Resolved { value: card.defaults.size(), origin: of_card(card) })
-            }),
-            length: strongest(&layers, |said| &said.length).or_else(|| {
-                let length = |card: &Card| Length::Frames(card.defaults.num_frames.0);
-                card.map(|card| Resolved { value: length(card), origin: of_card(card) })
-            }),
+            size: strongest(&layers, |said| &said.size).or_else(|| of(card, Defaults::size)),
+            length: strongest(&layers, |said| &said.length)
+                .or_else(|| of(card, |card| Length::Frames(card.num_frames.0))),
             takes: strongest(&layers, |said| &said.takes).unwrap_or_else(|| default(1)),
             seed: strongest(&layers, |said| &said.seed).unwrap_or_else(|| default(seed_of(id))),
-            steps: strongest(&layers, |said| &said.steps),
-            guidance: strongest(&layers, |said| &said.guidance),
-            flow_shift: strongest(&layers, |said| &said.flow_shift),
-            sampler: strongest(&layers, |said| &said.sampler),
+            steps: strongest(&layers, |said| &said.steps)
+                .or_else(|| of(card, |card| card.num_inference_steps)),
+            guidance: strongest(&layers, |said| &said.guidance)
+                .or_else(|| of(card, |card| card.guidance_scale)),
+            flow_shift: strongest(&layers, |said| &said.flow_shift)
+                .or_else(|| of(card, |card| card.flow_shift)),
+            sampler: strongest(&layers, |said| &said.sampler)
+                .or_else(|| of(card, |card| card.sampler)),
             audio: strongest(&layers, |said| &said.audio),
             deadline_secs: strongest(&layers, |said| &said.deadline_secs),
         })
@@ -128,6 +124,13 @@ impl Production {
 pub fn is_for(name: &str, card: &Card) -> bool {
     let rest = card.name.strip_prefix(name);
     card.family == name || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+}
+
+/// What the card of a model says.
+fn of<T>(card: Option<&Card>, pick: impl Fn(&Defaults) -> T) -> Option<Resolved<T>> {
+    let card = card?;
+    let origin = Origin { level: Level::Card, name: Some(card.name.clone()), place: None };
+    Some(Resolved { value: pick(&card.defaults), origin })
 }
 
 /// A value that nobody said and the program decides.
@@ -305,6 +308,8 @@ takes = 3
                 "seed = 1000 (cut, scenes/sc02.toml:12)",
                 "steps = 31 (character mina, project.toml:23)",
                 "guidance = 4 (style ink, project.toml:16)",
+                "flow_shift = 5 (card wan2.1-t2v-1.3b)",
+                "sampler = unipc (card wan2.1-t2v-1.3b)",
             ]
         );
         assert_eq!(resolved.frames(card.expect("there")), Frames(49));
