@@ -8,6 +8,7 @@ use super::label;
 use super::place::{Place, Problem, Said, nearest};
 use super::project::Production;
 use super::reader::Problems;
+use crate::id::CutId;
 
 impl Production {
     /// Notes what no single file can know to be wrong.
@@ -16,6 +17,7 @@ impl Production {
             problems.borrow_mut().push(Problem { place: place.clone(), what, hint });
         };
         self.check_names(&wrong);
+        self.check_circles(&wrong);
         label::check(self, &wrong);
         for (_, cut) in self.cuts() {
             for character in &cut.characters {
@@ -83,6 +85,36 @@ impl Production {
         }
     }
 
+    /// Notes cuts of which none can be made first.
+    fn check_circles(&self, wrong: &dyn Fn(&Place, String, Option<String>)) {
+        let cuts: Vec<&Cut> = self.cuts().map(|(_, cut)| cut).collect();
+        let at: BTreeMap<&CutId, usize> =
+            cuts.iter().enumerate().map(|(at, cut)| (&cut.id, at)).collect();
+        let (mut waits, mut awaited) = (vec![Vec::new(); cuts.len()], vec![Vec::new(); cuts.len()]);
+        for (from, cut) in cuts.iter().enumerate() {
+            let others = cut.waits_for().filter_map(|(id, _)| at.get(id));
+            for to in others.copied().filter(|to| *to != from) {
+                waits[from].push(to);
+                awaited[to].push(from);
+            }
+        }
+        // What only leads to a circle, or away from one, is not in it.
+        let mut is_left = vec![true; cuts.len()];
+        trim(&mut is_left, &waits, &awaited);
+        trim(&mut is_left, &awaited, &waits);
+        let stuck = |at: usize| is_left[at];
+        let names = cuts.iter().enumerate().filter(|(at, _)| stuck(*at));
+        let names: Vec<String> = names.map(|(_, cut)| cut.id.to_string()).collect();
+        for (_, cut) in cuts.iter().enumerate().filter(|(at, _)| stuck(*at)) {
+            let inside = |id: &CutId| at.get(id).is_some_and(|at| stuck(*at)) && *id != cut.id;
+            for (_, place) in cut.waits_for().filter(|(id, _)| inside(id)) {
+                let what = format!("these cuts wait for one another: {}", shortened(&names));
+                let hint = "take one of their first or last frames from a file".to_owned();
+                wrong(place, what, Some(hint));
+            }
+        }
+    }
+
     fn check_picture(
         &self,
         cut: &Cut,
@@ -132,6 +164,23 @@ impl Production {
             wrong(&file.place, what, Some(hint));
         } else if !self.folder.join(path).is_file() {
             wrong(&file.place, format!("there is no file {:?}", file.value), None);
+        }
+    }
+}
+
+/// Leaves out whatever has no `next` among what is left, and then what came before it, until nothing goes.
+fn trim(is_left: &mut [bool], next: &[Vec<usize>], before: &[Vec<usize>]) {
+    let count = |at: &usize| next[*at].iter().filter(|to| is_left[**to]).count();
+    let mut counts: Vec<usize> = (0..is_left.len()).map(|at| count(&at)).collect();
+    let ends = |at: &usize| is_left[*at] && counts[*at] == 0;
+    let mut going: Vec<usize> = (0..is_left.len()).filter(ends).collect();
+    while let Some(at) = going.pop() {
+        is_left[at] = false;
+        for from in before[at].iter().copied().filter(|from| is_left[*from]) {
+            counts[from] -= 1;
+            if counts[from] == 0 {
+                going.push(from);
+            }
         }
     }
 }

@@ -139,6 +139,15 @@ impl Scene {
 }
 
 impl Cut {
+    /// The pictures that it takes from other cuts, which have to be made first.
+    pub fn waits_for(&self) -> impl Iterator<Item = (&CutId, &Place)> {
+        let pictures = [&self.first_frame, &self.last_frame].into_iter().flatten();
+        pictures.chain(&self.references).filter_map(|said| match &said.value {
+            Picture::Take { cut, .. } => Some((cut, &said.place)),
+            Picture::File(_) => None,
+        })
+    }
+
     fn read(scene: &str, table: Reader<'_>) -> Option<Self> {
         let picture = |key| table.parsed(key, |text| Picture::parse(text, scene));
         let references = table.texts("references").into_iter().filter_map(|said| {

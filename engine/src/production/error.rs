@@ -54,12 +54,6 @@ pub enum Error {
         /// What is near, or all there is.
         hint: String,
     },
-    /// Cuts that wait for one another.
-    #[error("these cuts wait for one another: {cuts}")]
-    Circle {
-        /// The cuts.
-        cuts: String,
-    },
 }
 
 fn more(problems: &[Problem]) -> String {
@@ -77,7 +71,7 @@ impl Hint for Error {
         match self {
             Self::None { .. } | Self::Exists { .. } | Self::Unknown { .. } => Kind::Usage,
             Self::Write { .. } => Kind::Resources,
-            Self::Read { .. } | Self::Invalid { .. } | Self::Circle { .. } => Kind::Config,
+            Self::Read { .. } | Self::Invalid { .. } => Kind::Config,
         }
     }
 
@@ -86,9 +80,6 @@ impl Hint for Error {
             Self::None { .. } => Some("`kinora new FOLDER` begins one".to_owned()),
             Self::Invalid { problems } => problems[0].hint.clone(),
             Self::Unknown { hint, .. } => Some(hint.clone()),
-            Self::Circle { .. } => {
-                Some("take one `first_frame` or `last_frame` among them away".to_owned())
-            }
             _ => None,
         }
     }

@@ -383,6 +383,11 @@ takes = 3
                 "take:sh0020/last",
                 "scenes/sc02.toml:18: a cut cannot begin with itself",
             ),
+            (
+                "  seed = 1000",
+                "  first_frame = \"take:sh0020/first\"",
+                "scenes/sc02.toml:12: these cuts wait for one another: sc02/sh0010, sc02/sh0020",
+            ),
             ("first_frame", "last_frame", "scenes/sc02.toml:18: a last_frame needs a first_frame"),
             (
                 "type = \"insert\"",
