@@ -7,7 +7,7 @@
 //! Several processes may append by turns: each locks the log and reads first what the others added.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -59,10 +59,19 @@ pub struct Chain {
     head: Head,
 }
 
-/// Holds the lock of a log while it is alive.
-struct Locked<'a>(&'a File);
+/// The right to append, which one process has at a time: what is decided in a turn is decided on everything that was appended
+/// before. Ends when dropped.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    chain: &'a mut Chain,
+    _locked: Locked,
+}
 
-impl Drop for Locked<'_> {
+/// Holds the lock of a log while it is alive.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Drop for Locked {
     fn drop(&mut self) {
         // The lock goes with the file at the latest.
         let _ = self.0.unlock();
@@ -73,22 +82,41 @@ impl Chain {
     /// Opens a log, or begins one. Reads only what came after the head that was written last.
     ///
     /// # Errors
-    /// A file that cannot be opened, one that ends before its head says, and lines behind the head that do not follow.
+    /// A file that cannot be opened, one that ends before its head says, one that has lines and no head, and lines behind the
+    /// head that do not follow.
     pub fn open(path: &Path) -> Result<Self> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
-        let is_new = !path.exists();
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
         let mut chain =
             Self { path: path.to_owned(), file: file.map_err(failed)?, head: Head::empty() };
-        if is_new {
-            sync_folder(folder_of(path)).map_err(failed)?;
-        }
-        chain.file.lock().map_err(failed)?;
-        let file = chain.file.try_clone().map_err(failed)?;
-        let _locked = Locked(&file);
-        chain.head = read_head(path)?.unwrap_or_else(Head::empty);
+        let _locked = chain.lock()?;
+        chain.head = match read_head(path)? {
+            Some(head) => head,
+            // The head comes before the first line: from then on a head that is missing is one that was taken away.
+            None if chain.file.metadata().map_err(failed)?.len() == 0 => {
+                write_head(path, &chain.head).map_err(failed)?;
+                sync_folder(folder_of(path)).map_err(failed)?;
+                chain.head
+            }
+            None => return Err(Error::NoHead { path: path.to_owned() }),
+        };
         chain.catch_up()?;
         Ok(chain)
+    }
+
+    /// Writes the head again for a log that has lost it, from its lines. Only for somebody who was told of the loss: where the
+    /// log ended before is not known any more.
+    ///
+    /// # Errors
+    /// A line that does not follow the one before; nothing is written then.
+    pub fn renew_head(path: &Path) -> Result<Head> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(failed)?;
+        let mut chain = Self { path: path.to_owned(), file, head: Head::empty() };
+        let _locked = chain.lock()?;
+        chain.catch_up()?;
+        write_head(path, &chain.head).map_err(failed)?;
+        Ok(chain.head)
     }
 
     /// Where it ends, as far as this process knows.
@@ -96,36 +124,22 @@ impl Chain {
         self.head
     }
 
+    /// Waits for the right to append, and takes note of what others appended.
+    ///
+    /// # Errors
+    /// A log that cannot be locked or followed.
+    pub fn turn(&mut self) -> Result<Turn<'_>> {
+        let _locked = self.lock()?;
+        self.catch_up()?;
+        Ok(Turn { chain: self, _locked })
+    }
+
     /// Appends entries; they are on the disk when this returns, all or, after a crash, the first few.
     ///
     /// # Errors
     /// A disk that is full or read-only: nothing was appended then.
     pub fn append<T: Serialize>(&mut self, at: Timestamp, entries: &[T]) -> Result<()> {
-        let path = self.path.clone();
-        let failed = |source| Error::Write { path: path.clone(), source };
-        self.file.lock().map_err(failed)?;
-        let file = self.file.try_clone().map_err(failed)?;
-        let _locked = Locked(&file);
-        self.catch_up()?;
-        let (mut head, mut text) = (self.head, Vec::new());
-        for entry in entries {
-            let line = Line { seq: head.seq + 1, prev: head.last, at, entry };
-            let begun = text.len();
-            serde_json::to_writer(&mut text, &line).map_err(io::Error::from).map_err(failed)?;
-            head.seq += 1;
-            head.last = Blake3::of(&text[begun..]);
-            text.push(b'\n');
-        }
-        head.bytes += text.len() as u64;
-        let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
-        if let Err(source) = written {
-            // What arrived in part is taken back; where even that fails, the next one to open the log does it.
-            let _ = self.file.set_len(self.head.bytes);
-            return Err(failed(source));
-        }
-        self.head = head;
-        // Only a fast way to the end and a witness of it: the lines themselves are safe already.
-        write_head(&self.path, &head).map_err(failed)
+        self.turn()?.append(at, entries)
     }
 
     /// Every whole line after `from`, which is where an earlier reading ended, with the place after each.
@@ -137,14 +151,19 @@ impl Chain {
         from: Head,
         take: &mut dyn FnMut(Line<T>, Head),
     ) -> Result<()> {
-        let end = self.head.bytes;
-        let text = read_range(&self.path, &mut self.file, from.bytes, Some(end))?;
         let mut head = from;
-        for text in text.split_inclusive(|byte| *byte == b'\n') {
-            let line = follow(&self.path, &mut head, text)?;
+        let mut lines = Lines::new(&self.path, &self.file, &head, Some(self.head.bytes))?;
+        while let Some(line) = lines.next(&mut head)? {
             take(line, head);
         }
         Ok(())
+    }
+
+    fn lock(&self) -> Result<Locked> {
+        let failed = |source| Error::Write { path: self.path.clone(), source };
+        let file = self.file.try_clone().map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(Locked(file))
     }
 
     /// Takes note of what others appended, and drops a line that a crash left unfinished.
@@ -155,22 +174,75 @@ impl Chain {
         if length < self.head.bytes {
             return Err(Error::Cut { path: path.clone(), lines: self.head.seq });
         }
-        if length == self.head.bytes {
-            return Ok(());
-        }
-        let text = read_range(path, &mut self.file, self.head.bytes, None)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let mut head = self.head;
-        for text in text[..whole].split_inclusive(|byte| *byte == b'\n') {
-            follow::<serde::de::IgnoredAny>(path, &mut head, text)?;
+        if length > head.bytes {
+            let mut lines = Lines::new(path, &self.file, &head, None)?;
+            while lines.next::<serde::de::IgnoredAny>(&mut head)?.is_some() {}
         }
-        if whole < text.len() {
+        if head.bytes < length {
             self.file.set_len(head.bytes).map_err(failed)?;
         }
         if head != self.head {
             self.head = head;
-            write_head(path, &head).map_err(failed)?;
+            // See `Turn::append`.
+            let _ = write_head(path, &head);
         }
+        Ok(())
+    }
+}
+
+impl Turn<'_> {
+    /// Where the log ends.
+    pub fn head(&self) -> Head {
+        self.chain.head
+    }
+
+    /// At most so many lines after `from`. Says where it stopped.
+    ///
+    /// # Errors
+    /// A line that does not follow the one before.
+    pub fn read<T: DeserializeOwned>(
+        &mut self,
+        from: Head,
+        most: usize,
+        take: &mut dyn FnMut(Line<T>),
+    ) -> Result<Head> {
+        let (mut head, end) = (from, self.chain.head.bytes);
+        let mut lines = Lines::new(&self.chain.path, &self.chain.file, &head, Some(end))?;
+        for _ in 0..most {
+            let Some(line) = lines.next(&mut head)? else { break };
+            take(line);
+        }
+        Ok(head)
+    }
+
+    /// Appends entries; they are on the disk when this returns, all or, after a crash, the first few.
+    ///
+    /// # Errors
+    /// A disk that is full or read-only: nothing was appended then.
+    pub fn append<T: Serialize>(&mut self, at: Timestamp, entries: &[T]) -> Result<()> {
+        let Chain { path, file, head: end } = &mut *self.chain;
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let (mut head, mut text) = (*end, Vec::new());
+        for entry in entries {
+            let line = Line { seq: head.seq + 1, prev: head.last, at, entry };
+            let begun = text.len();
+            serde_json::to_writer(&mut text, &line).map_err(io::Error::from).map_err(failed)?;
+            head.seq += 1;
+            head.last = Blake3::of(&text[begun..]);
+            text.push(b'\n');
+        }
+        head.bytes += text.len() as u64;
+        let written = file.write_all(&text).and_then(|()| file.sync_data());
+        if let Err(source) = written {
+            // What arrived in part is taken back; where even that fails, the next one to open the log does it.
+            let _ = file.set_len(end.bytes);
+            return Err(failed(source));
+        }
+        *end = head;
+        // Only a fast way to the end and a witness of it. The lines are safe already, and nobody may be told that they are not
+        // because the disk became full just now: the next append writes it.
+        let _ = write_head(path, &head);
         Ok(())
     }
 }
@@ -182,7 +254,7 @@ impl Chain {
 /// gone.
 pub fn verify<T: DeserializeOwned>(path: &Path, take: &mut dyn FnMut(Line<T>)) -> Result<Head> {
     let witness = read_head(path)?;
-    let mut file = match File::open(path) {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => match witness {
             None => return Ok(Head::empty()),
@@ -192,12 +264,11 @@ pub fn verify<T: DeserializeOwned>(path: &Path, take: &mut dyn FnMut(Line<T>)) -
         },
         Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
     };
-    let text = read_range(path, &mut file, 0, None)?;
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let mut head = Head::empty();
     let mut is_known = witness.is_none_or(|witness| witness == head);
-    for text in text[..whole].split_inclusive(|byte| *byte == b'\n') {
-        take(follow(path, &mut head, text)?);
+    let mut lines = Lines::new(path, &file, &head, None)?;
+    while let Some(line) = lines.next(&mut head)? {
+        take(line);
         is_known |= witness == Some(head);
     }
     match witness {
@@ -237,13 +308,33 @@ fn write_head(path: &Path, head: &Head) -> io::Result<()> {
     partial.keep()
 }
 
-fn read_range(path: &Path, file: &mut File, from: u64, to: Option<u64>) -> Result<Vec<u8>> {
-    let failed = |source| Error::Read { path: path.to_owned(), source };
-    file.seek(SeekFrom::Start(from)).map_err(failed)?;
-    let mut text = Vec::new();
-    let most = to.map_or(u64::MAX, |to| to.saturating_sub(from));
-    file.take(most).read_to_end(&mut text).map_err(failed)?;
-    Ok(text)
+/// Reads one line after the other: a log may be larger than memory.
+struct Lines<'a> {
+    path: &'a Path,
+    reader: BufReader<io::Take<&'a File>>,
+    text: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    /// Begins behind `head`, and ends at so many bytes of the log or where it ends itself.
+    fn new(path: &'a Path, mut file: &'a File, head: &Head, end: Option<u64>) -> Result<Self> {
+        let failed = |source| Error::Read { path: path.to_owned(), source };
+        file.seek(SeekFrom::Start(head.bytes)).map_err(failed)?;
+        let most = end.map_or(u64::MAX, |end| end.saturating_sub(head.bytes));
+        let reader = BufReader::with_capacity(1 << 16, file.take(most));
+        Ok(Self { path, reader, text: Vec::new() })
+    }
+
+    /// The line that follows `head`, which moves behind it. `None` at the end, and where a line is not finished.
+    fn next<T: DeserializeOwned>(&mut self, head: &mut Head) -> Result<Option<Line<T>>> {
+        let failed = |source| Error::Read { path: self.path.to_owned(), source };
+        self.text.clear();
+        self.reader.read_until(b'\n', &mut self.text).map_err(failed)?;
+        if !self.text.ends_with(b"\n") {
+            return Ok(None);
+        }
+        follow(self.path, head, &self.text).map(Some)
+    }
 }
 
 /// Reads the line that follows `head`, and moves `head` behind it.
@@ -422,5 +513,46 @@ mod tests {
         assert_eq!(entries(&path).expect("whole").len(), 3);
         fs::remove_file(head_path(&path)).expect("there");
         assert!(matches!(entries(&path), Err(Error::NoHead { .. })));
+        assert!(matches!(Chain::open(&path), Err(Error::NoHead { .. })));
+        assert_eq!(Chain::renew_head(&path).expect("whole").seq, 3);
+        assert_eq!(entries(&path).expect("whole").len(), 3);
+    }
+
+    #[test]
+    fn what_is_in_the_log_was_appended_even_if_its_head_could_not_be_written() {
+        let (_folder, path) = log(&["one"]);
+        let mut chain = Chain::open(&path).expect("whole");
+        let head = head_path(&path);
+        fs::remove_file(&head).expect("there");
+        fs::create_dir_all(head.join("in the way")).expect("room");
+        chain.append(at(), &["two"]).expect("the line is on the disk");
+        fs::remove_dir_all(&head).expect("there");
+        chain.append(at(), &["three"]).expect("room");
+        assert_eq!(entries(&path).expect("whole"), ["one", "two", "three"]);
+    }
+
+    #[test]
+    fn what_is_decided_in_a_turn_is_decided_on_all_that_was_appended() {
+        let (_folder, path) = log(&[]);
+        let append = |_| {
+            let mut chain = Chain::open(&path).expect("whole");
+            for _ in 0..20 {
+                let mut turn = chain.turn().expect("by and by");
+                let (mut from, mut last) = (Head::empty(), 0);
+                while from != turn.head() {
+                    let read = turn.read(from, 7, &mut |line: Line<u64>| last = line.entry);
+                    from = read.expect("whole");
+                }
+                turn.append(at(), &[last + 1]).expect("room");
+            }
+        };
+        std::thread::scope(|scope| {
+            for number in 0..4 {
+                scope.spawn(move || append(number));
+            }
+        });
+        let mut found = Vec::new();
+        verify(&path, &mut |line: Line<u64>| found.push(line.entry)).expect("whole");
+        assert_eq!(found, (1..=80).collect::<Vec<u64>>());
     }
 }

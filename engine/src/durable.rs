@@ -98,14 +98,22 @@ fn remove_abandoned(folder: &Path, stem: &str) {
     for entry in left.filter(|entry| entry.file_name().to_string_lossy().starts_with(stem)) {
         let path = entry.path();
         // The lock is held until it is gone.
-        if let Ok(file) = File::open(&path)
-            && cfg!(unix)
-            && file.try_lock().is_ok()
-        {
+        if let Some(_lock) = abandoned(&path) {
             // Left for the next time where it cannot be removed.
             let _ = remove(&path);
         }
     }
+}
+
+/// The lock of something partial that nobody writes any more.
+fn abandoned(path: &Path) -> Option<File> {
+    File::open(path).ok().filter(|file| cfg!(unix) && file.try_lock().is_ok())
+}
+
+/// Whether this is something partial that a killed process left.
+pub(crate) fn is_abandoned(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with('.') && name.contains(".partial-") && abandoned(path).is_some()
 }
 
 /// The name of something that belongs beside `path`: the same with `.json` at its end.

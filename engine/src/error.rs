@@ -4,9 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use kinora_cards::{Frames, Size};
+use serde::{Deserialize, Serialize};
 
 /// The kinds of failure a caller tells apart; each has one exit code on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The request itself makes no sense (exit code 2).
     Usage,
@@ -206,6 +208,9 @@ pub enum Error {
     /// A production cannot be read, or what it says is wrong.
     #[error(transparent)]
     Production(#[from] crate::production::Error),
+    /// The ledger of a production did not do what it was asked to.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::Error),
     /// A checkpoint was not found, or could not be fetched.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -245,6 +250,7 @@ impl Hint for Error {
             Self::Egress(error) => error.kind(),
             Self::Chain(error) => error.kind(),
             Self::Production(error) => error.kind(),
+            Self::Ledger(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -272,6 +278,7 @@ impl Hint for Error {
             Self::Egress(error) => error.hint(),
             Self::Chain(error) => error.hint(),
             Self::Production(error) => error.hint(),
+            Self::Ledger(error) => error.hint(),
             Self::Store(error) => error.hint(),
             _ => None,
         }

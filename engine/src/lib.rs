@@ -11,6 +11,7 @@ pub mod generator;
 pub mod hash;
 pub mod id;
 pub mod job;
+pub mod ledger;
 pub mod local;
 pub mod manifest;
 pub mod media;
