@@ -30,6 +30,21 @@ pub(crate) enum Command {
     Check(Where),
     /// Print every value of a cut, and where it was said.
     Explain(Explain),
+    /// Make what is missing of the production's cuts.
+    Render(Box<Render>),
+    /// List takes.
+    Takes(Takes),
+    /// Pick a take: it is the one of its cut.
+    Pick(OneTake),
+    /// Reject a take.
+    Reject(Reject),
+    /// Give a take stars.
+    Rate(Rate),
+    /// Show how two takes differ.
+    Diff(Diff),
+    /// Verify, rebuild, export and tidy up the ledger of takes.
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
     /// List, show, fetch and check models.
     #[command(subcommand)]
     Models(Models),
@@ -66,6 +81,122 @@ pub(crate) struct Explain {
     /// Which production.
     #[command(flatten)]
     pub(crate) place: Where,
+}
+
+/// Make what is missing of the production's cuts.
+///
+/// A cut without a picked take gets as many takes as it is to have. Started again, a rendering that was stopped goes on.
+#[derive(Debug, Group)]
+pub(crate) struct Render {
+    /// Scenes and cuts [default: all].
+    #[arg(value_name = "SCENE|CUT")]
+    pub(crate) cuts: Vec<String>,
+    /// How many takes each cut is to have.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) takes: Option<u32>,
+    /// Seed of each cut's first take.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Model for all of them.
+    #[arg(short, long, value_name = "CARD|PATH")]
+    pub(crate) model: Option<String>,
+    /// Denoising steps.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) steps: Option<u32>,
+    /// Print what would be made, in order, and make nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to use this machine.
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// List takes.
+#[derive(Debug, Group)]
+pub(crate) struct Takes {
+    /// Scene or cut [default: all].
+    #[arg(value_name = "SCENE|CUT")]
+    pub(crate) cut: Option<String>,
+    /// No more than so many.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) limit: u32,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// Pick a take: it is the one of its cut.
+#[derive(Debug, Group)]
+pub(crate) struct OneTake {
+    /// The take: CUT:NUMBER, such as sh0010:3, or its own name of 26 letters.
+    pub(crate) take: String,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// Reject a take.
+#[derive(Debug, Group)]
+pub(crate) struct Reject {
+    /// The take: CUT:NUMBER, such as sh0010:3, or its own name of 26 letters.
+    pub(crate) take: String,
+    /// What is wrong with it.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) why: String,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// Give a take stars.
+#[derive(Debug, Group)]
+pub(crate) struct Rate {
+    /// The take: CUT:NUMBER, such as sh0010:3, or its own name of 26 letters.
+    pub(crate) take: String,
+    /// From 1 to 5.
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(crate) stars: u8,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// Show how two takes differ.
+#[derive(Debug, Group)]
+pub(crate) struct Diff {
+    /// A take.
+    pub(crate) one: String,
+    /// Another.
+    pub(crate) two: String,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// Verify, rebuild, export and tidy up the ledger of takes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerVerb {
+    /// Hold every event and every clip against what was written.
+    Verify(Where),
+    /// Make the index again from events and clips.
+    Rebuild(Where),
+    /// Print everything the ledger knows, as JSON lines.
+    Export(Where),
+    /// Give up the clips of rejected takes, and remove what belongs to nothing.
+    Gc {
+        /// Only say what would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Which production.
+        #[command(flatten)]
+        place: Where,
+    },
 }
 
 /// How this machine is to be used.

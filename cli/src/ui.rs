@@ -64,6 +64,11 @@ pub(crate) fn tell(line: &str) {
     let _ = writeln!(err, "{line}");
 }
 
+/// So many of something: `1 cut`, `2 cuts`.
+pub(crate) fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// How events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {

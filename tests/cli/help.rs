@@ -9,8 +9,11 @@ use crate::command::{Place, SMALL, text};
 fn help_is_one_screen() {
     let place = Place::new();
     let short = place.prints(&["--help"]);
-    assert!(short.lines().count() <= 24, "{short}");
-    for verb in ["generate", "replay", "new", "check", "explain", "models", "doctor", "demo"] {
+    assert!(short.lines().count() <= 32, "{short}");
+    for verb in [
+        "generate", "replay", "new", "check", "explain", "render", "takes", "pick", "reject",
+        "rate", "diff", "ledger", "models", "doctor", "demo",
+    ] {
         assert!(short.lines().any(|line| line.trim_start().starts_with(verb)), "{short}");
         let help = place.prints(&[verb, "--help"]);
         assert!(help.lines().count() <= 50, "{help}");

@@ -1,5 +1,8 @@
 //! A production from its beginning on: what `new`, `check` and `explain` print.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 use crate::command::{Place, text};
 
 #[test]
@@ -66,4 +69,79 @@ fn everything_wrong_is_listed_by_line() {
     error: there is no scene or cut "sh0011" in this production
     hint: did you mean sh0010?
     "#);
+}
+
+#[test]
+fn what_is_missing_is_made_once_and_people_choose() {
+    let place = Place::new();
+    place.prints(&["new", "film"]);
+    let film = |arguments: &[&str]| {
+        let arguments: Vec<&str> = arguments.iter().copied().chain(["-C", "film"]).collect();
+        place.run(&arguments)
+    };
+    let printed = |arguments: &[&str]| {
+        let output = film(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).replace(&place.path("").display().to_string(), "")
+    };
+    insta::assert_snapshot!(printed(&["render", "--dry-run", "--steps", "2"]), @r"
+    sc01/sh0010      2 takes    mini
+    sc01/sh0020      1 take     mini  after sc01/sh0010
+    ");
+    assert!(!place.path("film/.kinora").exists(), "a dry run leaves nothing");
+    // Killed once the first take is told, it goes on where it was.
+    let mut command = place.command(&["render", "--steps", "2", "-C", "film"]);
+    let mut killed =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut told = String::new();
+    let stdout = killed.stdout.as_mut().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut told).expect("it tells");
+    killed.kill().expect("it runs");
+    killed.wait().expect("it ends");
+    assert!(told.contains("sc01_sh0010_t001.mp4"), "{told}");
+    printed(&["render", "--steps", "2"]);
+    assert_eq!(printed(&["render", "--steps", "2"]), "", "nothing is missing");
+    assert_eq!(printed(&["takes"]).lines().count(), 3);
+    insta::assert_snapshot!(printed(&["pick", "sh0010:2"]), @"take 2 of sc01/sh0010 is picked");
+    insta::assert_snapshot!(printed(&["rate", "sc01/sh0010:2", "4"]), @"take 2 of sc01/sh0010 has 4 of 5 stars");
+    insta::assert_snapshot!(printed(&["reject", "sh0020:1", "--why", "too dark"]), @"take 1 of sc01/sh0020 is rejected");
+    // The cut that went on from take 1 now goes on from take 2, and the rejected take does not count.
+    insta::assert_snapshot!(printed(&["render", "--dry-run", "--steps", "2"]), @"sc01/sh0020      1 take     mini");
+    insta::assert_snapshot!(printed(&["takes", "--limit", "3"]), @r"
+    sc01/sh0010:1        mini             seed 954798693         film/renders/sc01/sh0010/sc01_sh0010_t001.mp4
+    sc01/sh0010:2        mini             seed 954798694   ****  film/renders/sc01/sh0010/sc01_sh0010_t002.mp4  picked
+    sc01/sh0020:1        mini             seed 886284679         film/renders/sc01/sh0020/sc01_sh0020_t001.mp4  rejected: too dark
+    ");
+    assert!(printed(&["diff", "sh0010:1", "sh0010:2"]).starts_with("seed: 954798693 | 954798694"));
+    assert!(printed(&["ledger", "verify"]).ends_with("3 takes are as they were written\n"));
+    let whole = printed(&["ledger", "export"]);
+    std::fs::remove_file(place.path("film/.kinora/ledger.sqlite")).expect("there");
+    printed(&["ledger", "rebuild"]);
+    assert_eq!(printed(&["ledger", "export"]), whole);
+    // Two takes of other steps than those there are.
+    assert!(printed(&["render", "sh0020", "--dry-run"]).contains("1 take "));
+    let log = place.path("film/.kinora/events.jsonl");
+    let altered = std::fs::read_to_string(&log).expect("there").replace("too dark", "too dork");
+    std::fs::write(&log, altered).expect("room");
+    let verified = film(&["ledger", "verify"]);
+    assert_eq!(verified.status.code(), Some(3), "{}", text(&verified.stdout));
+}
+
+#[test]
+fn a_cut_that_cannot_be_made_stops_no_other() {
+    let place = Place::new();
+    place.prints(&["new", "film"]);
+    let scene = place.path("film/scenes/sc01.toml");
+    let large = std::fs::read_to_string(&scene).expect("there");
+    let large = large
+        .replace("  takes = 2", "  size = [97, 64]")
+        .replace("sh0010/last\"", "sh0010/last\"\n  steps = 2");
+    let large = large.replace("  first_frame = \"take:sh0010/last\"\n", "");
+    std::fs::write(&scene, large).expect("room");
+    let rendered = place.run(&["render", "-C", "film"]);
+    assert_eq!(rendered.status.code(), Some(2), "{}", text(&rendered.stderr));
+    let told = text(&rendered.stderr);
+    assert!(told.contains("sc01/sh0010 take 1 failed: size 97x64"), "{told}");
+    assert!(told.ends_with("1 cut failed, 1 take was made\n"), "{told}");
+    assert!(text(&rendered.stdout).ends_with("sc01_sh0020_t001.mp4\n"));
 }

@@ -17,11 +17,9 @@ pub(crate) fn run(place: &Where) -> Result<ExitCode, Failure> {
         Ok(production) => {
             let (scenes, cuts) = (production.scenes.len(), production.cuts().count());
             let characters = production.characters.len();
-            let count =
-                |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
-            let parts =
-                [count(scenes, "scene"), count(cuts, "cut"), count(characters, "character")];
-            ui::print(&format!("{}: {}, nothing wrong", production.name, parts.join(", ")));
+            let parts = [(scenes, "scene"), (cuts, "cut"), (characters, "character")];
+            let parts = parts.map(|(n, what)| ui::count(n, what)).join(", ");
+            ui::print(&format!("{}: {}, nothing wrong", production.name, parts));
             Ok(ExitCode::SUCCESS)
         }
         Err(Error::Invalid { problems }) => {

@@ -2,12 +2,16 @@
 
 mod check;
 mod demo;
+mod diff;
 mod doctor;
 mod explain;
 mod generate;
+mod ledger;
 mod models;
 mod new;
+mod render;
 mod replay;
+mod takes;
 
 use std::process::ExitCode;
 
@@ -31,6 +35,13 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
         Command::New { folder } => new::run(&folder),
         Command::Check(place) => check::run(&place),
         Command::Explain(options) => explain::run(&options),
+        Command::Render(options) => render::run(&options),
+        Command::Takes(options) => takes::list(&options),
+        Command::Pick(options) => takes::pick(&options),
+        Command::Reject(options) => takes::reject(&options),
+        Command::Rate(options) => takes::rate(&options),
+        Command::Diff(options) => diff::run(&options),
+        Command::Ledger(verb) => ledger::run(&verb),
         Command::Models(verb) => models::run(&verb),
         Command::Doctor => doctor::run(),
         Command::Demo(options) => demo::run(&options),

@@ -63,7 +63,7 @@ pub struct Cut {
 pub enum Picture {
     /// A file, from the production's folder on.
     File(String),
-    /// A frame of another cut: of its picked take, else of its newest.
+    /// A frame of another cut: of its picked take, else of the first that is not rejected.
     Take {
         /// The cut.
         cut: CutId,

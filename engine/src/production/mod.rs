@@ -15,8 +15,10 @@ mod place;
 mod project;
 mod prompt;
 mod reader;
+mod render;
 mod resolve;
 mod settings;
+mod want;
 
 pub use character::{Adapter, Adapters, Character, Reference, Style};
 pub use cut::{Cut, End, Picture, Scene};
@@ -24,5 +26,7 @@ pub use error::{Error, Result};
 pub use label::Label;
 pub use place::{Place, Problem, Said, nearest};
 pub use project::{Budget, FILE, Production, SCHEMA, Server};
+pub use render::{Progress, Rendered, Workshop};
 pub use resolve::{Explained, ResolvedCut, is_for};
 pub use settings::{Length, Level, Origin, Resolved, Settings, parse_size};
+pub use want::{Want, Wants};

@@ -1,0 +1,127 @@
+//! `kinora takes`, `pick`, `reject`, `rate`: what was made, and what people think of it.
+
+use std::process::ExitCode;
+
+use kinora_engine::Kind;
+use kinora_engine::id::{CutId, TakeId};
+use kinora_engine::ledger::{Filter, Ledger, TakeRow};
+use kinora_engine::production::Production;
+
+use crate::args::{OneTake, Rate, Reject, Takes, Where};
+use crate::errors::Failure;
+use crate::settings;
+use crate::ui;
+
+/// Lists takes, by scene, cut and number.
+pub(crate) fn list(options: &Takes) -> Result<ExitCode, Failure> {
+    let folder = settings::production_folder(&options.place)?;
+    let Some(ledger) = Ledger::open_existing(&folder)? else {
+        ui::tell("no take was made yet: `kinora render` makes them");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut filter = Filter { limit: Some(options.limit), ..Filter::default() };
+    match options.cut.as_deref() {
+        None => {}
+        Some(word) if word.contains('/') => filter.cut = Some(cut(word)?),
+        Some(word) => match only_cut(&folder, word)? {
+            Some(cut) => filter.cut = Some(cut),
+            None => filter.scene = Some(word.to_owned()),
+        },
+    }
+    let takes = ledger.takes(&filter)?;
+    for take in &takes {
+        if options.json {
+            let row = serde_json::to_string(take).map_err(|error| internal(&error))?;
+            ui::print(&row);
+        } else {
+            ui::print(&line(&ledger, take));
+        }
+    }
+    if takes.len() == options.limit as usize {
+        ui::tell(&format!("these are the first {}; --limit shows more", options.limit));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn internal(error: &dyn std::error::Error) -> Failure {
+    Failure::new(Kind::Internal, error.to_string())
+}
+
+/// A take in one line.
+fn line(ledger: &Ledger, take: &TakeRow) -> String {
+    let state = match (&take.picked, &take.rejected) {
+        (Some(_), _) => "picked".to_owned(),
+        (None, Some(why)) if why.is_empty() => "rejected".to_owned(),
+        (None, Some(why)) => format!("rejected: {why}"),
+        (None, None) => String::new(),
+    };
+    let stars = "*".repeat(usize::from(take.stars.unwrap_or(0)));
+    let path = ledger.render_path(take);
+    let path = if take.collected { "given up".to_owned() } else { path.display().to_string() };
+    let name = format!("{}:{}", take.cut, take.number);
+    format!("{name:<20} {:<16} seed {:<11} {stars:<5} {path}  {state}", take.model, take.seed)
+        .trim_end()
+        .to_owned()
+}
+
+/// Picks a take.
+pub(crate) fn pick(options: &OneTake) -> Result<ExitCode, Failure> {
+    let (mut ledger, take) = find(&options.place, &options.take)?;
+    ledger.pick(take.id)?;
+    told(&take, "is picked")
+}
+
+/// Rejects a take.
+pub(crate) fn reject(options: &Reject) -> Result<ExitCode, Failure> {
+    let (mut ledger, take) = find(&options.place, &options.take)?;
+    ledger.reject(take.id, &options.why)?;
+    told(&take, "is rejected")
+}
+
+/// Gives a take stars.
+pub(crate) fn rate(options: &Rate) -> Result<ExitCode, Failure> {
+    let (mut ledger, take) = find(&options.place, &options.take)?;
+    ledger.rate(take.id, options.stars)?;
+    told(&take, &format!("has {} of 5 stars", options.stars))
+}
+
+fn told(take: &TakeRow, what: &str) -> Result<ExitCode, Failure> {
+    ui::print(&format!("take {} of {} {what}", take.number, take.cut));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the take that a word names: its own name, or its number behind the cut's.
+pub(crate) fn find(place: &Where, word: &str) -> Result<(Ledger, TakeRow), Failure> {
+    let folder = settings::production_folder(place)?;
+    let ledger = Ledger::open_existing(&folder)?;
+    let unknown = || {
+        let hint = "`kinora takes` lists them; CUT:NUMBER names one";
+        Failure::new(Kind::Usage, format!("there is no take {word:?}")).hint(hint)
+    };
+    let ledger = ledger.ok_or_else(unknown)?;
+    let found = if let Ok(id) = word.parse::<TakeId>() {
+        ledger.take(id)?
+    } else {
+        let (name, number) = word.rsplit_once(':').ok_or_else(unknown)?;
+        let number = number.parse().map_err(|_| unknown())?;
+        let cut = if name.contains('/') { Some(cut(name)?) } else { only_cut(&folder, name)? };
+        ledger.take_of(&cut.ok_or_else(unknown)?, number)?
+    };
+    let take = found.ok_or_else(unknown)?;
+    Ok((ledger, take))
+}
+
+fn cut(word: &str) -> Result<CutId, Failure> {
+    word.parse()
+        .map_err(|error: kinora_engine::id::NotAnId| Failure::new(Kind::Usage, error.to_string()))
+}
+
+/// The cut of this name alone; none where a scene has the name.
+fn only_cut(folder: &std::path::Path, word: &str) -> Result<Option<CutId>, Failure> {
+    let production = Production::load(folder)?;
+    if production.scenes.iter().any(|scene| scene.id.value == word) {
+        return Ok(None);
+    }
+    let cuts = production.select(&[word.to_owned()])?;
+    Ok(cuts.first().map(|cut| cut.id.clone()))
+}
