@@ -4,6 +4,7 @@
 mod broken;
 mod command;
 mod help;
+mod killed;
 mod mini;
 mod names;
 mod printed;

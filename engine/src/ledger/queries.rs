@@ -230,6 +230,15 @@ impl Index {
         self.one("t.id = ?", [take.to_string()])
     }
 
+    /// The takes that were named last, of any cut.
+    pub(super) fn newest(&self, most: u32) -> Result<Vec<TakeRow>> {
+        let sql = format!(
+            "SELECT {} FROM take AS t LEFT JOIN pick AS p ON p.take = t.id ORDER BY t.id DESC LIMIT ?",
+            TakeRow::COLUMNS
+        );
+        all(&self.conn, &sql, [most], TakeRow::read)
+    }
+
     pub(super) fn picked(&self, cut: &CutId) -> Result<Option<TakeRow>> {
         self.one("p.scene = ? AND p.cut = ?", [cut.scene(), cut.cut()])
     }

@@ -10,6 +10,9 @@ use super::take::{Media, TakeRecord};
 use super::{Error, Ledger, Result, TakeRow, apply, renders};
 use crate::id::{CutId, TakeId};
 
+/// Takes that can be on their way at once.
+const NEWEST: u32 = 32;
+
 impl Ledger {
     /// The number that the next take of a cut can have. It is not reserved: two processes may be told the same one, and the
     /// second to use it is refused with [`Error::Number`].
@@ -107,6 +110,17 @@ impl Ledger {
     /// Where people find the manifest of a take.
     pub fn render_manifest_path(&self, take: &TakeRow) -> PathBuf {
         renders::path(&self.places.renders(), &take.cut, take.number, "json")
+    }
+
+    /// Gives the newest takes their names for people: a process that ended between event and name left one without.
+    ///
+    /// # Errors
+    /// An index that cannot be used, a disk that is full or read-only.
+    pub fn show_newest(&self) -> Result<()> {
+        for take in self.index.newest(NEWEST)? {
+            self.show(&take)?;
+        }
+        Ok(())
     }
 
     /// Gives a take its names for people. Says how many were missing.

@@ -66,12 +66,15 @@ pub enum Finding {
         /// What is wrong.
         why: String,
     },
-    /// A file for people is gone, or is not what is in the store. It can be made again.
+    /// A file for people is not what is in the store. It can be made again.
     Render {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
-        why: &'static str,
+    },
+    /// A file for people is gone: somebody removed it, or the process that was to make it ended. It can be made again.
+    Hidden {
+        /// The file.
+        path: PathBuf,
     },
     /// A file that belongs to nothing: what a process left that was interrupted.
     Stray {
@@ -83,12 +86,12 @@ pub enum Finding {
 impl Finding {
     /// Whether nothing is lost and nothing is wrong by it.
     pub fn is_harmless(&self) -> bool {
-        matches!(self, Self::Stray { .. })
+        matches!(self, Self::Hidden { .. } | Self::Stray { .. })
     }
 
     /// Whether [`Ledger::rebuild`] or [`Ledger::gc`] puts it right.
     pub fn is_repairable(&self) -> bool {
-        matches!(self, Self::Index { .. } | Self::Render { .. } | Self::Stray { .. })
+        self.is_harmless() || matches!(self, Self::Index { .. } | Self::Render { .. })
     }
 }
 
@@ -102,7 +105,8 @@ impl fmt::Display for Finding {
                 write!(f, "take {take}: its manifest and its event disagree: {why}")
             }
             Self::Index { why } => write!(f, "index: {why}"),
-            Self::Render { path, why } => write!(f, "{} {why}", path.display()),
+            Self::Render { path } => write!(f, "{} is not what is in the store", path.display()),
+            Self::Hidden { path } => write!(f, "{} is gone", path.display()),
             Self::Stray { path } => write!(f, "{} belongs to nothing", path.display()),
         }
     }
@@ -205,13 +209,12 @@ fn check_renders(
         if is_gone || renders::is_same(&objects.path(object), &path) {
             continue;
         }
-        let why = match File::open(&path).and_then(|mut file| hash(&mut file)) {
+        findings.push(match File::open(&path).and_then(|mut file| hash(&mut file)) {
             Ok((found, _)) if found == object => continue,
-            Ok(_) => "is not what is in the store",
-            Err(error) if error.kind() == ErrorKind::NotFound => "is gone",
+            Ok(_) => Finding::Render { path },
+            Err(error) if error.kind() == ErrorKind::NotFound => Finding::Hidden { path },
             Err(source) => return Err(Error::Read { path, source }),
-        };
-        findings.push(Finding::Render { path, why });
+        });
     }
     Ok(())
 }
@@ -262,14 +265,14 @@ mod tests {
         let row = sample.ledger.take(take).expect("readable").expect("there");
         let path = sample.ledger.render_path(&row);
         replace(&path, b"something else");
-        let why = "is not what is in the store";
-        assert_eq!(findings(&sample), [Finding::Render { path: path.clone(), why }]);
+        assert_eq!(findings(&sample), [Finding::Render { path: path.clone() }]);
         Ledger::rebuild(sample.folder.path()).expect("room");
         assert_eq!(findings(&sample), []);
         // Shown or not, the store is not reached through it.
         fs::remove_file(&path).expect("there");
-        let why = "is gone";
-        assert_eq!(findings(&sample), [Finding::Render { path, why }]);
+        assert_eq!(findings(&sample), [Finding::Hidden { path: path.clone() }]);
+        sample.ledger.show_newest().expect("room");
+        assert_eq!(findings(&sample), []);
     }
 
     #[test]

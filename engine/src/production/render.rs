@@ -116,6 +116,7 @@ impl Production {
         progress: &mut dyn Progress,
     ) -> Result<Rendered> {
         let _lock = ledger.lock_for_rendering()?;
+        ledger.show_newest()?;
         let order = self.plan(cuts, typed, workshop, Some(ledger))?;
         let find = |model: &str| workshop.card(model);
         let mut wants = Wants::new(self, typed, &find, workshop.default_model());
