@@ -1,7 +1,7 @@
 //! A rendering that is killed at random moments loses nothing that it told of, and makes nothing twice.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -92,4 +92,26 @@ fn sound(place: &Place, told: &BTreeSet<String>, when: &str) {
     for path in told {
         assert!(std::path::Path::new(path).is_file(), "{when}: {path}");
     }
+}
+
+#[test]
+fn a_second_rendering_is_told_and_choices_are_taken_meanwhile() {
+    let place = Place::new();
+    film(&place);
+    let mut command = place.command(&["render", "--takes", "50", "-C", "film"]);
+    let mut first =
+        command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut told = String::new();
+    BufReader::new(first.stdout.as_mut().expect("it is piped"))
+        .read_line(&mut told)
+        .expect("it tells");
+    let second = place.run(&["render", "-C", "film"]);
+    assert_eq!(second.status.code(), Some(5), "{}", text(&second.stderr));
+    assert!(text(&second.stderr).contains(&first.id().to_string()), "{}", text(&second.stderr));
+    place.prints(&["pick", "sh0:1", "-C", "film"]);
+    assert!(place.prints(&["takes", "-C", "film"]).contains("picked"));
+    place.prints(&["render", "--dry-run", "-C", "film"]);
+    first.kill().expect("it is ours");
+    first.wait().expect("it ends");
+    place.prints(&["ledger", "verify", "-C", "film"]);
 }
