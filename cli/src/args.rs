@@ -293,8 +293,12 @@ pub(crate) struct Generate {
 /// Make a clip again from the manifest that travels with it.
 #[derive(Debug, Group)]
 pub(crate) struct Replay {
-    /// The clip.
+    /// The clip, or a take of the production such as sh0010:3.
+    #[arg(value_name = "FILE|TAKE")]
     pub(crate) file: PathBuf,
+    /// Which production, where a take is named.
+    #[command(flatten)]
+    pub(crate) place: Where,
     /// Compare latents and frames with the original bit for bit; write nothing.
     #[arg(long)]
     pub(crate) verify: bool,

@@ -113,6 +113,8 @@ fn what_is_missing_is_made_once_and_people_choose() {
     sc01/sh0020:1        mini             seed 886284679         film/renders/sc01/sh0020/sc01_sh0020_t001.mp4  rejected: too dark
     ");
     assert!(printed(&["diff", "sh0010:1", "sh0010:2"]).starts_with("seed: 954798693 | 954798694"));
+    assert_eq!(printed(&["replay", "sh0010:2", "--verify"]), "latents equal\nframes  equal\n");
+    assert_eq!(printed(&["replay", "sh0020:1", "--verify"]), "latents equal\nframes  equal\n");
     assert!(printed(&["ledger", "verify"]).ends_with("3 takes are as they were written\n"));
     let whole = printed(&["ledger", "export"]);
     std::fs::remove_file(place.path("film/.kinora/ledger.sqlite")).expect("there");

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use kinora_engine::generator::Generator;
+use kinora_engine::id::TakeId;
 use kinora_engine::local::{self, LocalOptions, VaeTile};
 use kinora_engine::{Kind, Replay, read_manifest, replay_request};
 use serde_json::json;
 
-use super::generate;
+use super::{generate, takes};
 use crate::args;
 use crate::errors::Failure;
 use crate::settings;
@@ -16,7 +17,8 @@ use crate::ui::{self, Mode, Ui};
 
 /// Makes a clip again, or makes it again only to compare.
 pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
-    let manifest = read_manifest(&options.file)?;
+    let file = clip(options)?;
+    let manifest = read_manifest(&file)?;
     let request = replay_request(&manifest)?;
     manifest.check_files().map_err(|error| {
         Failure::from(error).hint("put back the file that the clip was made from")
@@ -29,7 +31,7 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     if another {
         let message = format!(
             "{} was made by another version of the model {model} than this program carries",
-            options.file.display()
+            file.display()
         );
         let hint = format!("it was made by {}", manifest.engine);
         return Err(Failure::new(Kind::Input, message).hint(hint));
@@ -48,7 +50,7 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     };
     let mode = if options.json { Mode::Json } else { Mode::Human };
     if !options.verify {
-        let output = options.output.clone().unwrap_or_else(|| beside(&options.file));
+        let output = options.output.clone().unwrap_or_else(|| beside(&file));
         let take = generate::make(&checkpoint, machine, &request, &output, &Ui::new(mode))?;
         generate::report(&take, mode);
         return Ok(ExitCode::SUCCESS);
@@ -73,7 +75,7 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
     if replay.agrees() {
         return Ok(ExitCode::SUCCESS);
     }
-    let message = format!("{} could not be made again bit for bit", options.file.display());
+    let message = format!("{} could not be made again bit for bit", file.display());
     let here = &again.manifest.computed;
     let hint = if here == computed && again.manifest.engine == manifest.engine {
         "a file it was made from has changed".to_owned()
@@ -89,6 +91,19 @@ pub(crate) fn run(options: &args::Replay) -> Result<ExitCode, Failure> {
         )
     };
     Err(Failure::new(Kind::Input, message).hint(hint))
+}
+
+/// The clip that is meant: a file, or else a take by the name that `kinora takes` gives it.
+fn clip(options: &args::Replay) -> Result<PathBuf, Failure> {
+    let file = &options.file;
+    let word = file.to_str().filter(|word| word.contains(':') || word.parse::<TakeId>().is_ok());
+    match word {
+        Some(word) if !file.exists() => {
+            let (ledger, take) = takes::find(&options.place, word)?;
+            Ok(ledger.render_path(&take))
+        }
+        _ => Ok(file.clone()),
+    }
 }
 
 /// `take.mp4` and `take.mp4.json` become `take.replay.mp4`; the folder `take` and its manifest become `take.replay/`.
