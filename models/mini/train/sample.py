@@ -78,7 +78,8 @@ def sample(args, preset):
     pipeline = WanImageToVideoPipeline(**parts, expand_timesteps=True)
     pipeline.set_progress_bar_config(disable=True)
     rng, clips = random.Random(5), []
-    for i, action in enumerate(world.ACTIONS):
+    # As many from a picture as by words, up to one for each action.
+    for i, action in enumerate(world.ACTIONS[:len(prompts)]):
         scene = world.sample_scene(rng, world.CHARS[i % 6])
         scene.action = action
         truth = world.render(scene, FRAMES, preset["w"], preset["h"])
