@@ -211,6 +211,9 @@ pub enum Error {
     /// The ledger of a production did not do what it was asked to.
     #[error(transparent)]
     Ledger(#[from] crate::ledger::Error),
+    /// A card of a hosted model that makes no sense.
+    #[error(transparent)]
+    HostedCard(#[from] crate::hosted::CardError),
     /// A checkpoint was not found, or could not be fetched.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -251,6 +254,7 @@ impl Hint for Error {
             Self::Chain(error) => error.kind(),
             Self::Production(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
+            Self::HostedCard(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -279,6 +283,7 @@ impl Hint for Error {
             Self::Chain(error) => error.hint(),
             Self::Production(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
+            Self::HostedCard(error) => error.hint(),
             Self::Store(error) => error.hint(),
             _ => None,
         }

@@ -9,6 +9,7 @@ pub mod egress;
 mod error;
 pub mod generator;
 pub mod hash;
+pub mod hosted;
 pub mod id;
 pub mod job;
 pub mod ledger;
