@@ -214,6 +214,9 @@ pub enum Error {
     /// A card of a hosted model that makes no sense.
     #[error(transparent)]
     HostedCard(#[from] crate::hosted::CardError),
+    /// No model was chosen.
+    #[error(transparent)]
+    Router(#[from] crate::router::Error),
     /// A checkpoint was not found, or could not be fetched.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
@@ -255,6 +258,7 @@ impl Hint for Error {
             Self::Production(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::HostedCard(error) => error.kind(),
+            Self::Router(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
     }
@@ -284,6 +288,7 @@ impl Hint for Error {
             Self::Production(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
             Self::HostedCard(error) => error.hint(),
+            Self::Router(error) => error.hint(),
             Self::Store(error) => error.hint(),
             _ => None,
         }

@@ -21,6 +21,7 @@ pub mod observe;
 pub mod privacy;
 pub mod production;
 pub mod request;
+pub mod router;
 pub mod store;
 mod take;
 

@@ -5,5 +5,6 @@
 mod card;
 mod offer;
 
+pub(crate) use card::best_aspect;
 pub use card::{Asked, CardError, HostedCard, Price, Retires, cards, find, server};
 pub use offer::{Aspect, Audio, Lengths, MultiShot, NotOffered, Resolution, Task};
