@@ -223,6 +223,11 @@ impl Candidate {
         keys.iter().filter(|_| self.takes_adapters).find(fits).map(String::as_str)
     }
 
+    /// Whether it makes clips that hold so many seconds.
+    pub fn makes_length(&self, seconds: f64) -> bool {
+        self.limits.seconds.as_ref().is_none_or(|lengths| lengths.holding(seconds).is_some())
+    }
+
     /// How many reference pictures it takes for a clip made from these frames.
     pub fn room_for_references(&self, task: Task) -> u32 {
         let mixes = task.frames() == 0 || self.limits.references_with_frames;

@@ -196,7 +196,10 @@ impl<'a> Judged<'a> {
     fn turn(&self) -> (usize, bool, usize) {
         match self.step {
             Some(Step::First) => (0, false, 0),
-            Some(step) => (1, self.candidate.is_toy, step as usize),
+            Some(step) => {
+                let is_last = self.findings.iter().flatten().any(|found| found.is_last);
+                (1, is_last, step as usize)
+            }
             None => (2, false, self.forbidding().count()),
         }
     }

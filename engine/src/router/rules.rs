@@ -63,6 +63,8 @@ pub struct Finding {
     pub change: Option<String>,
     /// Of two models the one with the lower rank comes first. 0 where nothing is found, or nothing that decides.
     pub rank: i64,
+    /// Whether the model comes after every other that can make the cut, whatever step leads to it.
+    pub is_last: bool,
 }
 
 impl fmt::Display for Stance {
@@ -77,16 +79,16 @@ impl fmt::Display for Stance {
 
 impl Finding {
     fn good(text: impl Into<String>) -> Self {
-        Self { stance: Stance::For, text: text.into(), change: None, rank: 0 }
+        Self { stance: Stance::For, text: text.into(), change: None, rank: 0, is_last: false }
     }
 
     fn bad(text: impl Into<String>, rank: i64) -> Self {
-        Self { stance: Stance::Against, text: text.into(), change: None, rank }
+        Self { stance: Stance::Against, text: text.into(), change: None, rank, is_last: false }
     }
 
     fn forbids(text: impl Into<String>, change: impl Into<String>) -> Self {
         let change = Some(change.into());
-        Self { stance: Stance::Forbids, text: text.into(), change, rank: 0 }
+        Self { stance: Stance::Forbids, text: text.into(), change, rank: 0, is_last: false }
     }
 }
 

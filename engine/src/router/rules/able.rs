@@ -9,8 +9,8 @@ use crate::router::kind::CutKind;
 const KEPT: f64 = 0.7;
 /// Of a picture so much has to be left.
 const LEAST_KEPT: f64 = 0.5;
-/// Over the trained length by less than this, nobody sees a difference.
-const DRIFT: f64 = 1.05;
+/// Beyond so many times the trained length a model that makes longer clips is the better one.
+const DRIFT: f64 = 1.5;
 
 /// Whether it makes clips from words.
 pub(super) fn task(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
@@ -119,11 +119,12 @@ pub(super) fn length(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> 
         });
     }
     let trained = limits.trained_seconds?;
-    Some(if wanted <= trained * DRIFT {
+    Some(if wanted <= trained + 0.05 {
         Finding::good(format!("it was trained on {trained:.1} s, asked are {wanted:.1} s"))
     } else {
+        let is_little = wanted <= trained * DRIFT;
         let text = format!("it was trained on {trained:.1} s: one of {wanted:.1} s may drift");
-        Finding::bad(text, 1)
+        Finding::bad(text, i64::from(!is_little))
     })
 }
 

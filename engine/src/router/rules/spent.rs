@@ -6,22 +6,30 @@ use crate::router::candidate::{Candidate, Place};
 
 /// What is left for the cut.
 pub(super) fn of_cut(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
-    within(case.policy.left.cut, "the cut", candidate)
+    within(case, case.policy.left.cut, "the cut", candidate)
 }
 
 /// What is left for the day.
 pub(super) fn of_day(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
-    within(case.policy.left.day, "the day", candidate)
+    within(case, case.policy.left.day, "the day", candidate)
 }
 
 /// What is left for the production.
 pub(super) fn of_production(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
-    within(case.policy.left.production, "the production", candidate)
+    within(case, case.policy.left.production, "the production", candidate)
 }
 
-fn within(left: Option<Money>, of: &str, candidate: &Candidate) -> Option<Finding> {
+fn within(
+    case: &Case<'_>,
+    left: Option<Money>,
+    of: &str,
+    candidate: &Candidate,
+) -> Option<Finding> {
     let left = left?;
     let Place::Hosted { price, .. } = &candidate.place else { return None };
+    if has_no_price(case, candidate) {
+        return None;
+    }
     Some(match price {
         Some(price) if *price <= left => {
             Finding::good(format!("up to {price} USD of {left} left for {of}"))
@@ -41,6 +49,9 @@ fn within(left: Option<Money>, of: &str, candidate: &Candidate) -> Option<Findin
 /// Whether the price is the provider's own word.
 pub(super) fn price(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
     let Place::Hosted { price, verified, .. } = &candidate.place else { return None };
+    if has_no_price(case, candidate) {
+        return None;
+    }
     let text = match price {
         Some(price) if *verified => {
             return Some(Finding::good(format!("{price} USD is the provider's own word")));
@@ -53,6 +64,12 @@ pub(super) fn price(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
     } else {
         Finding::forbids(text, "accept prices that are not verified")
     })
+}
+
+/// Whether there is no price because there is no such clip, which another rule says.
+fn has_no_price(case: &Case<'_>, candidate: &Candidate) -> bool {
+    let price = matches!(&candidate.place, Place::Hosted { price: None, .. });
+    price && !candidate.makes_length(case.need.seconds)
 }
 
 /// The cheaper one first.
