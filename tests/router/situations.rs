@@ -819,7 +819,7 @@ situations! {
         mini: next local
         - kling-4.0: price
     "
-    left_out_here: |w| { w.policy.territory = Some("DE".to_owned()); w.touch = leaves_out_the_union } => @"
+    left_out_here: |w| { w.policy.territory = Some("DE".to_owned()); w.touch = |all| leaves_out_the_union(all) } => @"
         wan2.1-t2v-1.3b: first choice, by preference
         kling-3.0: hosted, by cost
         seedance-2.0: hosted, by cost
@@ -828,7 +828,7 @@ situations! {
         - wan2.1-t2v-14b: territory
         - kling-4.0: price
     "
-    left_out_elsewhere: |w| { w.policy.territory = Some("JP".to_owned()); w.touch = leaves_out_the_union } => @"
+    left_out_elsewhere: |w| { w.policy.territory = Some("JP".to_owned()); w.touch = |all| leaves_out_the_union(all) } => @"
         wan2.1-t2v-1.3b: first choice, by name
         wan2.1-t2v-14b: next local, by step
         kling-3.0: hosted, by cost
@@ -837,7 +837,7 @@ situations! {
         mini: next local
         - kling-4.0: price
     "
-    left_out_somewhere: |w| w.touch = leaves_out_the_union => @"
+    left_out_somewhere: |w| w.touch = |all| leaves_out_the_union(all) => @"
         wan2.1-t2v-1.3b: first choice, by territory
         wan2.1-t2v-14b: next local, by step
         kling-3.0: hosted, by cost
@@ -1018,7 +1018,7 @@ fn with_server(all: &mut Vec<Candidate>) {
     all.push(Candidate::hosted(&card, &World::new().need, false));
 }
 
-fn leaves_out_the_union(all: &mut Vec<Candidate>) {
+fn leaves_out_the_union(all: &mut [Candidate]) {
     let excluded = ["European Union", "United Kingdom", "South Korea"];
     of(all, "wan2.1-t2v-14b").terms.excluded = excluded.map(str::to_owned).to_vec();
 }

@@ -37,23 +37,3 @@ pub struct Left {
     /// Of that of the cut.
     pub cut: Option<Money>,
 }
-
-impl Policy {
-    /// The strictest policy, on a day.
-    pub fn strict(today: Date) -> Self {
-        Self {
-            privacy: Privacy::LocalOnly,
-            providers: Some(Vec::new()),
-            commercial: true,
-            territory: None,
-            left: Left {
-                production: Some(Money::ZERO),
-                day: Some(Money::ZERO),
-                cut: Some(Money::ZERO),
-            },
-            offline: true,
-            today,
-            accepts_unverified: false,
-        }
-    }
-}
