@@ -9,15 +9,16 @@ use kinora_engine::router::{
 };
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use proptest::strategy::ValueTree;
 
 use crate::world::{World, smaller, too_large, usd};
 
 fn privacy() -> impl Strategy<Value = Privacy> {
     let hosts: Vec<String> = hosted::cards().iter().map(|card| card.host.clone()).collect();
     prop_oneof![
-        Just(Privacy::LocalOnly),
-        Just(Privacy::Any),
-        subsequence(hosts, 0..4).prop_map(Privacy::studio),
+        1 => Just(Privacy::LocalOnly),
+        5 => Just(Privacy::Any),
+        3 => subsequence(hosts, 0..9).prop_map(Privacy::studio),
     ]
 }
 
@@ -26,16 +27,23 @@ fn fit() -> impl Strategy<Value = Fit> {
 }
 
 fn need() -> impl Strategy<Value = World> {
-    let tasks = vec![Task::Text, Task::FirstFrame, Task::FirstLastFrame, Task::References];
+    let tasks =
+        vec![Task::Text, Task::Text, Task::FirstFrame, Task::FirstLastFrame, Task::References];
     let cut = (
         select(CutKind::ALL.to_vec()),
         any::<bool>(),
         select(tasks),
-        0..4u32,
-        select(vec![None, Some(true), Some(false)]),
+        prop_oneof![3 => Just(0), 1 => 1..4u32],
+        prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)],
         prop::bool::weighted(0.1),
-        select(vec![0.0, 1.0, 3.0, 5.0, 5.0625, 9.0, 16.0, 31.0, f64::NAN, f64::INFINITY, -1.0]),
-        select(vec![(1280, 720), (720, 1280), (96, 64), (3840, 2160), (2390, 1000), (1, 9999)]),
+        prop_oneof![
+            6 => select(vec![3.0, 5.0, 5.0625, 8.0]),
+            1 => select(vec![0.0, 9.0, 16.0, 31.0, f64::NAN, f64::INFINITY, -1.0]),
+        ],
+        prop_oneof![
+            3 => Just((1280, 720)),
+            1 => select(vec![(720, 1280), (96, 64), (3840, 2160), (2390, 1000), (1, 9999)]),
+        ],
         select(vec![None, Some(24.0), Some(16.0), Some(f64::NAN)]),
         0..3u32,
     );
@@ -61,9 +69,12 @@ fn need() -> impl Strategy<Value = World> {
 
 fn world() -> impl Strategy<Value = World> {
     let names: Vec<&'static str> = hosted::cards().iter().map(|card| card.name.as_str()).collect();
-    let keyed = subsequence(names, 0..12);
+    let keyed = subsequence(names, 0..24);
     let locals = subsequence(vec!["wan2.1-t2v-14b", "wan2.1-t2v-1.3b", "mini"], 0..=3);
-    let amount = || select(vec![None, usd("0"), usd("0.42"), usd("1"), usd("100")]);
+    let amount = || {
+        let some = select(vec![usd("0"), usd("0.42"), usd("1"), usd("100")]);
+        prop_oneof![4 => Just(None), 1 => some]
+    };
     let models = (
         keyed.prop_flat_map(|names| {
             let keys = prop::collection::vec(prop::bool::weighted(0.8), names.len());
@@ -77,13 +88,16 @@ fn world() -> impl Strategy<Value = World> {
     );
     let policy = (
         privacy(),
-        select(vec![None, Some(Vec::new()), Some(vec!["kling".to_owned(), "fal".to_owned()])]),
+        prop_oneof![
+            4 => Just(None),
+            1 => select(vec![Some(Vec::new()), Some(vec!["kling".to_owned(), "fal".to_owned()])]),
+        ],
         any::<bool>(),
         select(vec![None, Some("DE".to_owned()), Some("??".to_owned())]),
         (amount(), amount(), amount()),
         prop::bool::weighted(0.1),
-        any::<bool>(),
-        select(vec![None, Some(100.0), Some(f64::NAN)]),
+        prop::bool::weighted(0.7),
+        prop_oneof![4 => Just(None), 1 => select(vec![Some(100.0), Some(f64::NAN)])],
     );
     let kept = prop::collection::vec(
         (
@@ -126,6 +140,21 @@ fn hosts(route: &Route) -> BTreeSet<String> {
 
 fn chosen(world: &World, candidates: &[Candidate]) -> Route {
     route(&world.need, candidates, &world.policy, &world.evidence)
+}
+
+#[test]
+fn the_worlds_leave_something_to_choose() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut none, mut some, mut many) = (0, 0, 0);
+    for _ in 0..400 {
+        let tree = world().new_tree(&mut runner).expect("a world");
+        match possible(&tree.current().route(RULES)).len() {
+            0 => none += 1,
+            1 | 2 => some += 1,
+            _ => many += 1,
+        }
+    }
+    assert!(none >= 40 && some >= 80 && many >= 80, "{none} {some} {many}");
 }
 
 proptest! {
