@@ -8,7 +8,9 @@ use super::label;
 use super::place::{Place, Problem, Said, nearest};
 use super::project::Production;
 use super::reader::Problems;
+use crate::Hint;
 use crate::id::CutId;
+use crate::router::CutKind;
 
 impl Production {
     /// Notes what no single file can know to be wrong.
@@ -20,6 +22,11 @@ impl Production {
         self.check_circles(&wrong);
         label::check(self, &wrong);
         for (_, cut) in self.cuts() {
+            if let Some(kind) = &cut.kind
+                && let Err(error) = kind.value.parse::<CutKind>()
+            {
+                wrong(&kind.place, format!("type: {error}"), error.hint());
+            }
             for character in &cut.characters {
                 if self.character(&character.value).is_none() {
                     let names = self.characters.iter().map(|character| character.id.value.as_str());

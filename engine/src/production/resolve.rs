@@ -374,6 +374,11 @@ takes = 3
                 "scenes/sc02.toml:14: there is a cut \"sc02/sh0010\" already, at scenes/sc02.toml:6",
             ),
             (
+                "type = \"insert\"",
+                "type = \"inset\"",
+                "scenes/sc02.toml:16: type: \"inset\" is no type of cut",
+            ),
+            (
                 "take:sh0010/last",
                 "take:sh0011/last",
                 "scenes/sc02.toml:18: there is no cut sc02/sh0011",
