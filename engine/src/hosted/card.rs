@@ -24,6 +24,8 @@ pub struct HostedCard {
     pub provider: String,
     /// The provider's name of the model.
     pub model: String,
+    /// The provider's way of being asked for it, where there are several.
+    pub api: Option<String>,
     /// The host that is asked, with its port where that is not the usual one.
     pub host: String,
     /// Whether the provider asks for a key.
@@ -60,6 +62,8 @@ pub struct HostedCard {
     pub seed: bool,
     /// Whether it takes a negative prompt.
     pub negative: bool,
+    /// The most letters of a prompt, as the provider counts them.
+    pub max_prompt: Option<u32>,
     /// Whether it costs nothing: a server of one's own.
     pub is_free: bool,
     /// The least that a clip costs.
@@ -209,6 +213,7 @@ struct Model {
     title: String,
     family: String,
     model: String,
+    api: Option<String>,
     verified: bool,
     tasks: Vec<Task>,
     seconds: Lengths,
@@ -226,6 +231,7 @@ struct Model {
     multi_shot: MultiShot,
     seed: bool,
     negative: bool,
+    max_prompt: Option<u32>,
     #[serde(default)]
     free: bool,
     minimum: Option<Money>,
@@ -293,6 +299,7 @@ impl HostedCard {
                 family: model.family,
                 provider: provider.clone(),
                 model: model.model,
+                api: model.api,
                 host: host.to_ascii_lowercase(),
                 needs_key,
                 checked,
@@ -311,6 +318,7 @@ impl HostedCard {
                 multi_shot: model.multi_shot,
                 seed: model.seed,
                 negative: model.negative,
+                max_prompt: model.max_prompt,
                 is_free: model.free,
                 minimum: model.minimum,
                 free_pictures: model.free_pictures,

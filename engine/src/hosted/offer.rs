@@ -230,6 +230,30 @@ impl From<Aspect> for String {
     }
 }
 
+/// Width and height in pixels, written `1280x720`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pixels(pub Size);
+
+impl TryFrom<String> for Pixels {
+    type Error = NotOffered;
+
+    fn try_from(text: String) -> Result<Self, NotOffered> {
+        let side = |text: &str| text.parse().ok().filter(|side| (1..=1 << 16).contains(side));
+        let sides = text.split_once('x').and_then(|(w, h)| Some((side(w)?, side(h)?)));
+        let Some((width, height)) = sides else {
+            return Err(NotOffered { found: text, expected: "a width and a height, as 1280x720" });
+        };
+        Ok(Self(Size { width, height }))
+    }
+}
+
+impl From<Pixels> for String {
+    fn from(pixels: Pixels) -> Self {
+        pixels.0.to_string()
+    }
+}
+
 /// A size of pictures as the provider calls it, and what a second of it costs.
 ///
 /// Where one of the two prices is there, the other kind of clip is not made at this size; where neither is, nobody knows the
@@ -253,6 +277,12 @@ pub struct Resolution {
     /// A clip of this size takes no last frame.
     #[serde(default)]
     pub no_last_frame: bool,
+    /// The pictures that there are of this size, where the provider wants them in pixels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pixels: Vec<Pixels>,
+    /// Dollars for a thousand tokens, where the provider's reply counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thousand_tokens: Option<Money>,
 }
 
 impl Resolution {
@@ -260,6 +290,15 @@ impl Resolution {
     pub fn makes(&self, audio: bool, last_frame: bool) -> bool {
         let is_priced = self.silent.is_some() || self.audio.is_some();
         (!is_priced || self.second(audio).is_some()) && !(last_frame && self.no_last_frame)
+    }
+
+    /// The pictures of this size of which most is kept when they are cut to another, the first of several.
+    pub fn pixels_for(&self, size: Size) -> Option<Pixels> {
+        let kept = |pixels: Pixels| Aspect::Ratio(pixels.0.width, pixels.0.height).kept(size);
+        self.pixels
+            .iter()
+            .copied()
+            .reduce(|best, one| if kept(one) > kept(best) { one } else { best })
     }
 
     /// Dollars for a second.
@@ -298,6 +337,25 @@ mod tests {
             ["", "-", "3-", "0-5", "5-3", "3-3", "3-5-7", "6,4", "4,4", "4,,6", "+4", "4.5"]
         {
             assert!(wrong.parse::<Lengths>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pixels_are_those_nearest_in_shape() {
+        let text = r#"
+            name = "720p"
+            short_side = 720
+            pixels = ["1280x720", "960x960", "720x1280"]
+        "#;
+        let resolution: Resolution = toml::from_str(text).expect("a size");
+        for (width, height, pixels) in
+            [(1920, 1080, "1280x720"), (500, 450, "960x960"), (480, 832, "720x1280")]
+        {
+            let found = resolution.pixels_for(Size { width, height }).map(String::from);
+            assert_eq!(found.as_deref(), Some(pixels), "{width}x{height}");
+        }
+        for wrong in ["1280:720", "1280x", "0x720", "1280x720x1", "-1x1", "1e3x1"] {
+            assert!(Pixels::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
     }
 
