@@ -1,0 +1,18 @@
+//! The providers, a file each: how they are asked, and what they answer. Facts of 2026-11-23, as the cards.
+
+mod openai;
+
+use super::provider::Provider;
+
+/// All of them.
+const ALL: [&dyn Provider; 1] = [&openai::OpenAi];
+
+/// The provider of a card.
+pub fn provider(name: &str) -> Option<&'static dyn Provider> {
+    ALL.into_iter().find(|provider| provider.name() == name)
+}
+
+/// All providers that this program knows.
+pub fn providers() -> &'static [&'static dyn Provider] {
+    &ALL
+}
