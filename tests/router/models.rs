@@ -2,6 +2,7 @@
 
 use kinora_engine::cards;
 use kinora_engine::hosted::{self, Task};
+use kinora_engine::production::Length;
 use kinora_engine::router::{Candidate, Fit, Need, Place};
 
 use crate::world::{World, usd};
@@ -24,14 +25,19 @@ fn a_hosted_model_is_priced_for_the_cut() {
     world.need.audio = Some(true);
     assert_eq!(price(&hosted("kling-3.0", &world.need)), (usd("0.63"), true, false));
     world.need.audio = None;
-    world.need.seconds = 7.0;
+    // Two seconds at its own speed, in the shortest clip that it makes; and its own length where nobody says one.
+    world.need.length = Some(Length::Frames(48));
+    assert_eq!(price(&hosted("kling-3.0", &world.need)), (usd("0.252"), true, false));
+    world.need.length = None;
+    assert_eq!(price(&hosted("kling-3.0", &world.need)), (usd("0.42"), true, false));
+    world.seconds(7.0);
     assert_eq!(price(&hosted("kling-o1", &world.need)), (usd("0.84"), true, false));
     // Its characters' pictures go along, so a clip of seven seconds is one of seven, not of ten.
     world.knows("mina", &[], 2);
     assert_eq!(price(&hosted("kling-o1", &world.need)), (usd("0.588"), true, false));
     // Beyond five pictures each costs extra; only as many are sent as there is room for.
     world.knows("ren", &[], 40);
-    world.need.seconds = 4.0;
+    world.seconds(4.0);
     assert_eq!(price(&hosted("minimax-h3", &world.need)), (usd("0.48"), true, false));
     // Beside a first frame there is no room for them, and a frame is a picture as well.
     world.need.task = Task::FirstFrame;

@@ -55,7 +55,7 @@ fn need() -> impl Strategy<Value = World> {
             world.need.references = references;
             world.need.audio = audio;
             world.need.multi_shot = shots;
-            world.need.seconds = seconds;
+            world.seconds(seconds);
             world.size(w, h);
             world.need.fps = fps;
             if pictures > 0 {

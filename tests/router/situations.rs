@@ -510,7 +510,7 @@ situations! {
     "
 
     // Length, size, shape, speed.
-    ten_seconds: |w| { w.prefer("filler = []"); w.need.seconds = 10.0 } => @"
+    ten_seconds: |w| { w.prefer("filler = []"); w.seconds(10.0) } => @"
         kling-3.0: first choice, by length
         wan2.1-t2v-1.3b: next local, by name
         wan2.1-t2v-14b: next local, by step
@@ -519,7 +519,7 @@ situations! {
         - kling-4.0: price
         - veo-3.1: length
     "
-    six_seconds: |w| w.need.seconds = 6.0 => @"
+    six_seconds: |w| w.seconds(6.0) => @"
         wan2.1-t2v-1.3b: first choice, by name
         wan2.1-t2v-14b: next local, by step
         kling-3.0: hosted, by cost
@@ -528,7 +528,7 @@ situations! {
         mini: next local
         - kling-4.0: price
     "
-    twenty_seconds: |w| { w.need.seconds = 20.0; w.hosted.push(("seedance-2.5", true)) } => @"
+    twenty_seconds: |w| { w.seconds(20.0); w.hosted.push(("seedance-2.5", true)) } => @"
         seedance-2.5: first choice, by length
         wan2.1-t2v-1.3b: next local, by name
         wan2.1-t2v-14b: next local, by step
@@ -538,7 +538,16 @@ situations! {
         - seedance-2.0: length
         - veo-3.1: length
     "
-    two_minutes: |w| { w.need.seconds = 120.0; w.local.clear() } => @"
+    nobody_says_how_long_or_how_large: |w| { w.need.length = None; w.need.size = None } => @"
+        wan2.1-t2v-1.3b: first choice, by name
+        wan2.1-t2v-14b: next local, by step
+        kling-3.0: hosted, by cost
+        seedance-2.0: hosted, by cost
+        veo-3.1: hosted, by step
+        mini: next local
+        - kling-4.0: price
+    "
+    two_minutes: |w| { w.seconds(120.0); w.local.clear() } => @"
         - kling-3.0: length
         - kling-4.0: length
         - seedance-2.0: length
@@ -748,6 +757,19 @@ situations! {
         - kling-4.0: production-budget, price
     "
     nothing_left: |w| { w.kind(CutKind::Crowd); w.policy.left.production = usd("0") } => @"
+        wan2.1-t2v-14b: first choice, by preference
+        wan2.1-t2v-1.3b: next local, by step
+        mini: next local
+        - seedance-2.0: production-budget
+        - veo-3.1: production-budget
+        - kling-3.0: production-budget
+        - kling-4.0: production-budget, price
+    "
+    four_takes_cost_four_times_as_much: |w| {
+        w.kind(CutKind::Crowd);
+        w.policy.left.production = usd("0.50");
+        w.need.takes = 4;
+    } => @"
         wan2.1-t2v-14b: first choice, by preference
         wan2.1-t2v-1.3b: next local, by step
         mini: next local

@@ -5,6 +5,7 @@ use kinora_engine::hosted::{self, Task};
 use kinora_engine::ledger::KeepRate;
 use kinora_engine::money::Money;
 use kinora_engine::privacy::Privacy;
+use kinora_engine::production::Length;
 use kinora_engine::router::{
     Candidate, CutKind, Evidence, Fit, Known, Left, Need, Policy, Proposal, Route, Rule, Step,
     route_by,
@@ -38,12 +39,13 @@ impl World {
                 references: 0,
                 audio: None,
                 multi_shot: false,
-                seconds: 5.0,
-                size: Size { width: 1280, height: 720 },
+                length: Some(Length::Seconds(5.0)),
+                size: Some(Size { width: 1280, height: 720 }),
                 fps: None,
                 characters: Vec::new(),
                 model: None,
                 deadline_secs: None,
+                takes: 1,
             },
             policy: Policy {
                 privacy: Privacy::Any,
@@ -95,7 +97,12 @@ impl World {
     }
 
     pub(crate) fn size(&mut self, width: u32, height: u32) {
-        self.need.size = Size { width, height };
+        self.need.size = Some(Size { width, height });
+    }
+
+    /// A length in seconds.
+    pub(crate) fn seconds(&mut self, seconds: f64) {
+        self.need.length = Some(Length::Seconds(seconds));
     }
 
     pub(crate) fn knows(&mut self, name: &str, adapters: &[&str], references: u32) {

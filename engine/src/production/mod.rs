@@ -11,6 +11,7 @@ mod check;
 mod cut;
 mod error;
 mod label;
+mod need;
 mod place;
 mod project;
 mod prompt;

@@ -31,6 +31,8 @@ pub struct Budget {
     pub day: Option<Money>,
     /// On one cut.
     pub cut: Option<Money>,
+    /// Whether a price is good enough that only others than the provider say.
+    pub unverified: bool,
 }
 
 /// A server that the user has set up for hosted models.
@@ -289,6 +291,7 @@ fn project(folder: &Path, table: &Reader<'_>) -> Production {
             production: money(&table, "production"),
             day: money(&table, "day"),
             cut: money(&table, "cut"),
+            unverified: table.is("unverified").is_some_and(|said| said.value),
         };
         table.finish();
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use kinora_cards::{SamplerKind, Size};
+use serde::{Serialize, Serializer};
 
 use super::place::{Place, Said};
 use super::reader::Reader;
@@ -47,6 +48,12 @@ impl fmt::Display for Length {
             Self::Seconds(seconds) => write!(f, "{seconds}s"),
             Self::Frames(frames) => write!(f, "{frames} frames"),
         }
+    }
+}
+
+impl Serialize for Length {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A model that a cut could be made on, as far as a choice depends on it.
 
-use kinora_cards::Card;
+use kinora_cards::{Card, Size};
 use serde::Serialize;
 
 use super::need::Need;
@@ -223,9 +223,10 @@ impl Candidate {
         keys.iter().filter(|_| self.takes_adapters).find(fits).map(String::as_str)
     }
 
-    /// Whether it makes clips that hold so many seconds.
-    pub fn makes_length(&self, seconds: f64) -> bool {
-        self.limits.seconds.as_ref().is_none_or(|lengths| lengths.holding(seconds).is_some())
+    /// Whether it makes clips that are long enough for a cut.
+    pub fn makes_length(&self, need: &Need) -> bool {
+        let (seconds, lengths) = (need.seconds(self.limits.fps), self.limits.seconds.as_ref());
+        seconds.zip(lengths).is_none_or(|(seconds, lengths)| lengths.holding(seconds).is_some())
     }
 
     /// How many reference pictures it takes for a clip made from these frames.
@@ -236,18 +237,32 @@ impl Candidate {
 }
 
 impl HostedCard {
+    /// Seconds of a clip of which nobody says how long it is to be, where it makes such.
+    const SECONDS: f64 = 5.0;
+    /// Size of its pictures where nobody says.
+    const SIZE: Size = Size { width: 1280, height: 720 };
+
     /// What would be asked of it for a cut: pictures of the cut, and those of the characters that there is room for.
-    fn asked(&self, need: &Need) -> Asked {
-        let asked = need.asked();
-        let mixes = asked.task.frames() == 0 || self.references_with_frames;
+    pub fn asked(&self, need: &Need) -> Asked {
+        let mixes = need.task.frames() == 0 || self.references_with_frames;
         let room = if mixes { self.max_references } else { 0 };
         let wanted = need.characters.iter().map(|known| known.references);
         let wanted = wanted.fold(need.references, u32::saturating_add);
         let references = wanted.min(room).max(need.references);
-        let task = match asked.task {
+        let task = match need.task {
             Task::Text if references > 0 => Task::References,
             task => task,
         };
-        Asked { task, references, ..asked }
+        let mut asked = Asked {
+            task,
+            seconds: Self::SECONDS,
+            size: need.size.unwrap_or(Self::SIZE),
+            audio: need.audio == Some(true),
+            references,
+        };
+        let lengths = self.lengths(&asked);
+        let own = lengths.holding(Self::SECONDS).unwrap_or_else(|| lengths.longest());
+        asked.seconds = need.seconds(self.fps).unwrap_or(f64::from(own));
+        asked
     }
 }

@@ -4,8 +4,9 @@ use kinora_cards::Size;
 use serde::{Deserialize, Serialize};
 
 use super::kind::Proposal;
-use crate::hosted::{Asked, Task};
+use crate::hosted::Task;
 use crate::id::CutId;
+use crate::production::Length;
 
 /// What a cut needs of a model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,10 +23,10 @@ pub struct Need {
     pub audio: Option<bool>,
     /// Whether it is to be several shots in one clip.
     pub multi_shot: bool,
-    /// Length.
-    pub seconds: f64,
-    /// Size of the pictures.
-    pub size: Size,
+    /// Length; `None` where each model's own is good.
+    pub length: Option<Length>,
+    /// Size of the pictures; `None` where each model's own is good.
+    pub size: Option<Size>,
     /// Frames a second of the film; `None` where nobody cares.
     pub fps: Option<f64>,
     /// The characters in it.
@@ -34,6 +35,8 @@ pub struct Need {
     pub model: Option<String>,
     /// When the take is wanted at the latest, in seconds of work.
     pub deadline_secs: Option<f64>,
+    /// How many takes are to be made, all of which have to be paid for.
+    pub takes: u32,
 }
 
 /// By what a model can know a character, besides words.
@@ -51,23 +54,22 @@ impl Need {
     /// The word that leaves the choice to the router.
     pub const AUTO: &'static str = "auto";
 
+    /// Frames a second where nobody says.
+    const FPS: f64 = 24.0;
+
     /// The model that is named, if one is.
     pub fn named(&self) -> Option<&str> {
         self.model.as_deref().filter(|name| !name.eq_ignore_ascii_case(Self::AUTO))
     }
 
-    /// What is asked of a model, as far as a price depends on it.
-    pub fn asked(&self) -> Asked {
-        let task = match self.task {
-            Task::Text if self.references > 0 => Task::References,
-            task => task,
-        };
-        Asked {
-            task,
-            seconds: self.seconds,
-            size: self.size,
-            audio: self.audio == Some(true),
-            references: self.references,
-        }
+    /// Its length in seconds, for a model that makes so many frames a second; where nobody knows how many, the film's.
+    pub fn seconds(&self, fps: Option<u32>) -> Option<f64> {
+        Some(match self.length? {
+            Length::Seconds(seconds) => seconds,
+            Length::Frames(frames) => {
+                let fps = fps.map(f64::from).or(self.fps).unwrap_or(Self::FPS);
+                f64::from(frames) / fps
+            }
+        })
     }
 }

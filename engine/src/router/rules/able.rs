@@ -108,7 +108,8 @@ pub(super) fn shots(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
 
 /// Whether it makes clips of that length.
 pub(super) fn length(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
-    let (limits, wanted) = (&candidate.limits, case.need.seconds);
+    let limits = &candidate.limits;
+    let wanted = case.need.seconds(limits.fps)?;
     if let Some(lengths) = &limits.seconds {
         return Some(match lengths.holding(wanted) {
             Some(seconds) => Finding::good(format!("a clip of {seconds} s holds {wanted:.1} s")),
@@ -130,7 +131,7 @@ pub(super) fn length(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> 
 
 /// Whether its pictures are large enough.
 pub(super) fn size(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
-    let size = case.need.size;
+    let size = case.need.size?;
     let wanted = size.width.min(size.height);
     let Some(sides) = &candidate.limits.short_sides else {
         let of = candidate.limits.multiple_of.max(1);
@@ -155,7 +156,7 @@ pub(super) fn size(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
 
 /// Whether its pictures have the shape.
 pub(super) fn shape(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
-    let (size, task) = (case.need.size, case.need.task);
+    let (size, task) = (case.need.size?, case.need.task);
     let aspect = best_aspect(&candidate.limits.aspects, task, size)?;
     let kept = aspect.kept(size);
     let lost = || format!("cutting {aspect} to the shape leaves {:.0} %", kept * 100.0);

@@ -30,12 +30,14 @@ fn within(
     if has_no_price(case, candidate) {
         return None;
     }
-    Some(match price {
-        Some(price) if *price <= left => {
-            Finding::good(format!("up to {price} USD of {left} left for {of}"))
+    let takes = case.need.takes.max(1);
+    let for_takes = if takes > 1 { format!(" for {takes} takes") } else { String::new() };
+    Some(match price.map(|price| price.times(f64::from(takes))) {
+        Some(price) if price <= left => {
+            Finding::good(format!("up to {price} USD{for_takes} of {left} left for {of}"))
         }
         Some(price) => Finding::forbids(
-            format!("up to {price} USD, and {left} is left for {of}"),
+            format!("up to {price} USD{for_takes}, and {left} is left for {of}"),
             format!("raise the budget of {of}, or ask for a shorter or smaller clip"),
         ),
         // What cannot be reserved cannot be kept within a cap.
@@ -69,7 +71,7 @@ pub(super) fn price(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
 /// Whether there is no price because there is no such clip, which another rule says.
 fn has_no_price(case: &Case<'_>, candidate: &Candidate) -> bool {
     let price = matches!(&candidate.place, Place::Hosted { price: None, .. });
-    price && !candidate.makes_length(case.need.seconds)
+    price && !candidate.makes_length(case.need)
 }
 
 /// The cheaper one first.
