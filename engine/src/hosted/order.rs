@@ -174,6 +174,11 @@ impl Order {
         if references > 0 && task.frames() > 0 && !card.references_with_frames {
             return Err(card.unfit("references beside a first frame".to_owned()));
         }
+        // Providers that say how they count letters count UTF-16 units; where they do not, these are never too few.
+        let letters = self.words(card).encode_utf16().count();
+        if let Some(most) = card.max_prompt.filter(|most| letters > *most as usize) {
+            return Err(card.unfit(format!("a prompt of {letters} letters: it takes {most}")));
+        }
         self.whole_seconds(card).map(|_| ())
     }
 }
@@ -282,6 +287,14 @@ pub(super) mod tests {
                 order.references = vec![picture()];
             })
             .contains("1 references")
+        );
+        let prompt = |letters| Labelled::new("a".repeat(letters), Privacy::Any);
+        let mut long = Order { prompt: prompt(3072), negative: None, ..order() };
+        assert_eq!(long.check(card), Ok(()));
+        long.negative = order().negative;
+        assert_eq!(
+            long.check(card).expect_err("too long").to_string(),
+            "kling-3.0 cannot be asked for a prompt of 3086 letters: it takes 3072"
         );
     }
 }
