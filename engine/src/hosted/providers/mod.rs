@@ -1,11 +1,16 @@
 //! The providers, a file each: how they are asked, and what they answer. Facts of 2026-11-23, as the cards.
 
+mod kling;
 mod openai;
+mod read;
 
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 1] = [&openai::OpenAi];
+const ALL: [&dyn Provider; 2] = [
+    &openai::OpenAi,
+    &kling::Kling,
+];
 
 /// The provider of a card.
 pub fn provider(name: &str) -> Option<&'static dyn Provider> {
