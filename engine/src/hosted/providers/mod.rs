@@ -1,5 +1,6 @@
 //! The providers, a file each: how they are asked, and what they answer. Facts of 2026-11-23, as the cards.
 
+mod ark;
 mod kling;
 mod openai;
 mod read;
@@ -7,9 +8,10 @@ mod read;
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 2] = [
+const ALL: [&dyn Provider; 3] = [
     &openai::OpenAi,
     &kling::Kling,
+    &ark::Ark,
 ];
 
 /// The provider of a card.
