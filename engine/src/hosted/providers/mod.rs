@@ -1,6 +1,7 @@
 //! The providers, a file each: how they are asked, and what they answer. Facts of 2026-11-23, as the cards.
 
 mod ark;
+mod google;
 mod kling;
 mod openai;
 mod read;
@@ -8,10 +9,11 @@ mod read;
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 3] = [
+const ALL: [&dyn Provider; 4] = [
     &openai::OpenAi,
     &kling::Kling,
     &ark::Ark,
+    &google::Google,
 ];
 
 /// The provider of a card.
