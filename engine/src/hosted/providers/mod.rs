@@ -2,6 +2,7 @@
 
 mod ark;
 mod google;
+mod google_cloud;
 mod kling;
 mod openai;
 mod read;
@@ -9,11 +10,12 @@ mod read;
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 4] = [
+const ALL: [&dyn Provider; 5] = [
     &openai::OpenAi,
     &kling::Kling,
     &ark::Ark,
     &google::Google,
+    &google_cloud::GoogleCloud,
 ];
 
 /// The provider of a card.
