@@ -6,16 +6,18 @@ mod google_cloud;
 mod kling;
 mod openai;
 mod read;
+mod runway;
 
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 5] = [
+const ALL: [&dyn Provider; 6] = [
     &openai::OpenAi,
     &kling::Kling,
     &ark::Ark,
     &google::Google,
     &google_cloud::GoogleCloud,
+    &runway::Runway,
 ];
 
 /// The provider of a card.
