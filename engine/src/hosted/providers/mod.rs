@@ -6,18 +6,20 @@ mod google_cloud;
 mod kling;
 mod openai;
 mod read;
+mod replicate;
 mod runway;
 
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 6] = [
+const ALL: [&dyn Provider; 7] = [
     &openai::OpenAi,
     &kling::Kling,
     &ark::Ark,
     &google::Google,
     &google_cloud::GoogleCloud,
     &runway::Runway,
+    &replicate::Replicate,
 ];
 
 /// The provider of a card.
