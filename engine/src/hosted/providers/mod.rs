@@ -4,6 +4,7 @@ mod ark;
 mod google;
 mod google_cloud;
 mod kling;
+mod minimax;
 mod openai;
 mod read;
 mod replicate;
@@ -12,7 +13,7 @@ mod runway;
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 7] = [
+const ALL: [&dyn Provider; 8] = [
     &openai::OpenAi,
     &kling::Kling,
     &ark::Ark,
@@ -20,6 +21,7 @@ const ALL: [&dyn Provider; 7] = [
     &google_cloud::GoogleCloud,
     &runway::Runway,
     &replicate::Replicate,
+    &minimax::MiniMax,
 ];
 
 /// The provider of a card.
