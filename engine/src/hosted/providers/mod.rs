@@ -4,6 +4,7 @@ mod ark;
 mod google;
 mod google_cloud;
 mod kling;
+mod luma;
 mod minimax;
 mod openai;
 mod read;
@@ -13,7 +14,7 @@ mod runway;
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 8] = [
+const ALL: [&dyn Provider; 9] = [
     &openai::OpenAi,
     &kling::Kling,
     &ark::Ark,
@@ -22,6 +23,7 @@ const ALL: [&dyn Provider; 8] = [
     &runway::Runway,
     &replicate::Replicate,
     &minimax::MiniMax,
+    &luma::Luma,
 ];
 
 /// The provider of a card.
