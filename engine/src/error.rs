@@ -214,6 +214,9 @@ pub enum Error {
     /// A card of a hosted model that makes no sense.
     #[error(transparent)]
     HostedCard(#[from] crate::hosted::CardError),
+    /// A hosted job was not begun, or stands where it stood.
+    #[error(transparent)]
+    Job(#[from] crate::hosted::jobs::Error),
     /// No model was chosen.
     #[error(transparent)]
     Router(#[from] crate::router::Error),
@@ -258,6 +261,7 @@ impl Hint for Error {
             Self::Production(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::HostedCard(error) => error.kind(),
+            Self::Job(error) => error.kind(),
             Self::Router(error) => error.kind(),
             Self::Store(error) => error.kind(),
         }
@@ -288,6 +292,7 @@ impl Hint for Error {
             Self::Production(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
             Self::HostedCard(error) => error.hint(),
+            Self::Job(error) => error.hint(),
             Self::Router(error) => error.hint(),
             Self::Store(error) => error.hint(),
             _ => None,

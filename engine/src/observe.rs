@@ -79,6 +79,18 @@ pub enum Event {
         /// Parts in all.
         total: usize,
     },
+    /// A provider makes the clip. Told again and again while it does, so that waiting can be stopped.
+    Remote {
+        /// How much of it is done, from 0 to 1, where the provider says so.
+        progress: Option<f64>,
+    },
+    /// A part of the clip has come from the provider.
+    Download {
+        /// Bytes that are here.
+        bytes: u64,
+        /// Bytes in all, where the provider says so.
+        total: Option<u64>,
+    },
     /// A frame is in the file.
     Media {
         /// Frames done.

@@ -2,4 +2,6 @@
 
 pub mod hub;
 pub mod judge;
+pub mod server;
+pub mod studio;
 pub mod world;

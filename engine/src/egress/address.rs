@@ -53,7 +53,8 @@ impl Address {
         let mut joined = self.path.trim_end_matches('/').to_owned();
         for part in path.split('/') {
             joined.push('/');
-            joined.push_str(&escaped(part));
+            // The verb of a resource, as in `models/m:predict`, stays one.
+            joined.push_str(&escaped(part).replace("%3A", ":"));
         }
         Self { path: joined, ..self.clone() }
     }
@@ -215,6 +216,7 @@ mod tests {
         let asked = below.query("ids", "a,b").query("n", "1");
         assert_eq!(asked.whole(), format!("{}?ids=a%2Cb&n=1", below.whole()));
         assert_eq!(asked.path(), below.path());
+        assert_eq!(address("https://hub.test").expect("right").below("m:go").path(), "/m:go");
     }
 
     #[test]

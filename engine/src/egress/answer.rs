@@ -39,6 +39,11 @@ impl Answer {
         self.status
     }
 
+    /// Returns the headers that are text, as they came.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
     /// Returns a header's text, whatever the case of its name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();

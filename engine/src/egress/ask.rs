@@ -132,6 +132,11 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
+    /// BLAKE3 of its bytes as they are sent, which is what the log says of it.
+    pub fn hash(&self) -> Blake3 {
+        self.encode().map_or_else(|| Blake3::of(&[]), |(_, bytes)| Blake3::of(&bytes))
+    }
+
     /// Its type and its bytes as they are sent; none where there is nothing to send.
     pub(super) fn encode(&self) -> Option<(String, Cow<'_, [u8]>)> {
         match self {

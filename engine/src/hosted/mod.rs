@@ -7,6 +7,7 @@
 #[cfg(not(feature = "hosted"))]
 mod absent;
 mod card;
+pub mod jobs;
 mod offer;
 mod order;
 pub mod provider;

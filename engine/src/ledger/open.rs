@@ -133,6 +133,11 @@ impl Ledger {
         RenderLock::claim(&self.places.lock())
     }
 
+    /// The folder in which clips are made and arrive, before they are in the store.
+    pub fn work_folder(&self) -> PathBuf {
+        self.places.work()
+    }
+
     /// Where the clip of a take is to be made, so that it gets into the store without being copied. What is left there by a
     /// process that ended is removed by [`Ledger::gc`], but for what belongs to an open job.
     pub fn work_path(&self, take: TakeId, extension: &str) -> PathBuf {

@@ -162,6 +162,35 @@ pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
     Ok((Frames::new(width, height, clip.data)?, fps))
 }
 
+/// Reads the first frame of the first video stream, and forgets it.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let failed = |step| move |error| decode_error(path, step, error);
+    let mut input = demux(path)?;
+    let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
+    let index = stream.index();
+    let (_, mut decoder) = open_decoder(path, &stream)?;
+    let mut picture = frame::Video::empty();
+    loop {
+        let mut packet = Packet::empty();
+        match packet.read(&mut input) {
+            Ok(()) if packet.stream() == index => {
+                decoder.send_packet(&packet).map_err(failed("decode"))?
+            }
+            Ok(()) => continue,
+            Err(ffmpeg_next::Error::Eof) => break,
+            Err(error) => return Err(decode_error(path, "read a packet", error)),
+        }
+        match decoder.receive_frame(&mut picture) {
+            Ok(()) => return Ok(()),
+            Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => {}
+            Err(error) => return Err(decode_error(path, "decode", error)),
+        }
+    }
+    // What the decoder holds back for the sake of order comes out only now.
+    decoder.send_eof().map_err(failed("decode"))?;
+    decoder.receive_frame(&mut picture).map_err(failed("decode"))
+}
+
 /// The tags of the file, keys and values; a tag that is not UTF-8 is left out.
 pub(super) fn metadata(path: &Path) -> Result<Vec<(String, String)>> {
     let input = demux(path)?;

@@ -35,7 +35,7 @@ pub use frames::{Frames, frames_hash};
 pub use image::read_image;
 pub use manifest::{DIGITAL_SOURCE_TYPE, read_manifest};
 pub use output::{Output, Written, check_output, write, write_picture};
-pub use read::{Probe, probe, read_video};
+pub use read::{Probe, check_clip, probe, read_video};
 pub use resize::Filter;
 pub use sheet::contact_sheet;
 

@@ -43,6 +43,14 @@ pub fn probe(path: &Path) -> Result<Probe> {
     ffmpeg::probe(&local(path)?)
 }
 
+/// Reads one frame of a clip, so that what is no clip is found. In a build without libav only its first bytes are looked at.
+///
+/// # Errors
+/// Those of [`read_video`].
+pub fn check_clip(path: &Path) -> Result<()> {
+    ffmpeg::check(&local(path)?)
+}
+
 /// Reads all frames of an mp4, mov or mkv file (H.264 or FFV1, 8 bits) or of a folder of PNG frames written here, and
 /// their rate. Bit-exact for mkv and PNG. A stream that does not name its matrix is taken for BT.709.
 ///

@@ -1,7 +1,7 @@
 //! The same names as `ffmpeg.rs` in a build without libav: everything but PNG is refused by name.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -45,6 +45,18 @@ pub(super) fn encode(
 
 pub(super) fn probe(path: &Path) -> Result<Probe> {
     Err(without(path))
+}
+
+/// Looks at the first bytes: those of an mp4 or mov file, or of an mkv or webm file.
+pub(super) fn check(path: &Path) -> Result<()> {
+    let failed = |source| MediaError::Read { path: path.to_owned(), source };
+    let mut bytes = [0; 8];
+    super::read::open(path)?.read_exact(&mut bytes).map_err(failed)?;
+    if bytes.ends_with(b"ftyp") || bytes.starts_with(b"\x1a\x45\xdf\xa3") {
+        return Ok(());
+    }
+    let (found, expected) = ("something else".to_owned(), "a clip");
+    Err(MediaError::Unsupported { path: path.to_owned(), found, expected })
 }
 
 pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {

@@ -1,6 +1,7 @@
 //! The providers, a file each: how they are asked, and what they answer. Facts of 2026-11-23, as the cards.
 
 mod ark;
+mod fal;
 mod google;
 mod google_cloud;
 mod kling;
@@ -14,8 +15,9 @@ mod runway;
 use super::provider::Provider;
 
 /// All of them.
-const ALL: [&dyn Provider; 9] = [
+const ALL: [&dyn Provider; 10] = [
     &openai::OpenAi,
+    &fal::Fal,
     &kling::Kling,
     &ark::Ark,
     &google::Google,
