@@ -263,6 +263,11 @@ vectorised! {
         }
     }
 
+    /// `base + x`.
+    pub(crate) fn add(base: &[f32], row: &[f32], out: &mut [f32]) {
+        out.iter_mut().zip(base).zip(row).for_each(|((out, base), x)| *out = base + x);
+    }
+
     /// Turns adjacent pairs by the angles of one head, head after head.
     pub(crate) fn turn(row: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
         let head = 2 * cos.len();

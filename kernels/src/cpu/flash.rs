@@ -253,6 +253,7 @@ impl Block<'_> {
                 out: unsafe { out.add(r * out_stride) },
                 out_stride,
                 accumulate,
+                ahead: &[],
             };
             let count = ROWS.min(self.count - r);
             // SAFETY: the caller vouches for rows, lines and output.

@@ -19,7 +19,7 @@ const BLOCK: usize = 768;
 /// Rows of a task at most.
 const TASK_ROWS: usize = 16 * ROWS;
 /// Tasks a product is cut into at least, where it is large enough.
-const TASKS: usize = 24;
+const TASKS: usize = 96;
 
 /// Where the rows of a product are.
 pub(crate) trait Pointers: Sync {
@@ -141,11 +141,14 @@ pub(crate) unsafe fn run(job: &Job<'_>, pointers: &impl Pointers) {
             table.clear();
             table.resize(count.div_ceil(ROWS) * segments * ROWS, std::ptr::null());
             pointers.point(first, count, segments, copies, table);
-            for p in group * panels / groups..(group + 1) * panels / groups {
+            let (start, end) = (group * panels / groups, (group + 1) * panels / groups);
+            for p in start..end {
+                // The task after this one is mostly this thread's too.
+                let next = if p + 1 < end { p + 1 } else { (task + 1) / blocks * panels / groups };
+                let next = (next < panels).then(|| panel(job.panels.n(), next));
+                let panel = panel(job.panels.n(), p);
                 // SAFETY: tasks write apart, and the caller vouches for rows and output.
-                unsafe {
-                    multiply_panel(job, panel(job.panels.n(), p), first, count, table, scratch)
-                };
+                unsafe { multiply_panel(job, panel, next, first, count, table, scratch) };
             }
         },
     );
@@ -158,13 +161,30 @@ struct Scratch {
     edge: Vec<f32>,
 }
 
-/// Multiplies the rows of a table with one panel, and finishes them.
+/// Segments from `segment` on that are multiplied at once, and the panel words of each.
+fn run_from(job: &Job<'_>, segment: usize) -> (usize, usize) {
+    let steps = job.panels.steps();
+    let segments = steps.div_ceil(job.segment).max(1);
+    let words = (widening(job.isa, job.panels) * job.segment).max(1);
+    let together = (BLOCK / words).max(1).min(segments - segment);
+    if (segment + together) * job.segment <= steps {
+        (together, job.segment)
+    } else if together > 1 {
+        // The last, shorter run goes alone.
+        (together - 1, job.segment)
+    } else {
+        (1, steps - segment * job.segment)
+    }
+}
+
+/// Multiplies the rows of a table with one panel, and finishes them; fetches the beginning of the panel that is `next`.
 ///
 /// # Safety
 /// As for [`run`].
 unsafe fn multiply_panel(
     job: &Job<'_>,
     panel: Panel,
+    next: Option<Panel>,
     first: usize,
     count: usize,
     table: &[*const u32],
@@ -174,7 +194,6 @@ unsafe fn multiply_panel(
     let widening = widening(job.isa, job.panels);
     let steps = job.panels.steps();
     let segments = steps.div_ceil(job.segment).max(1);
-    let together = (BLOCK / (widening * job.segment).max(1)).max(1);
     let width = 16 * panel.vectors;
     let direct = match job.target {
         Target::Single(out, stride) if panel.columns == width => Some((out, stride)),
@@ -190,17 +209,17 @@ unsafe fn multiply_panel(
     };
     let mut segment = job.skip;
     while segment < segments {
-        let mut group = together.min(segments - segment);
-        let mut length = job.segment;
-        if (segment + group) * job.segment > steps {
-            // The last, shorter run goes alone.
-            if group > 1 {
-                group -= 1;
-            } else {
-                length = steps - segment * job.segment;
-            }
-        }
-        let mut lines = job.panels.lines(panel, segment * job.segment, group * length);
+        let (group, length) = run_from(job, segment);
+        let lines_of = |panel, segment| {
+            let (group, length) = run_from(job, segment);
+            job.panels.lines(panel, segment * job.segment, group * length)
+        };
+        let mut lines = lines_of(panel, segment);
+        let mut ahead = match next {
+            _ if segment + group < segments => lines_of(panel, segment + group),
+            Some(next) => lines_of(next, job.skip),
+            None => &[],
+        };
         if widening == 2 {
             widen(job.isa, job.panels.form(), panel.vectors, lines, &mut scratch.wide);
             lines = &scratch.wide;
@@ -216,9 +235,12 @@ unsafe fn multiply_panel(
                 out: unsafe { out.add(r * out_stride) },
                 out_stride,
                 accumulate: segment > job.skip,
+                ahead,
             };
             // SAFETY: the caller vouches for the rows; `lines` are as many as the operands say.
-            unsafe { multiply(job.isa, product, panel.vectors, ROWS.min(count - r), &operands) };
+            ahead = unsafe {
+                multiply(job.isa, product, panel.vectors, ROWS.min(count - r), &operands)
+            };
         }
         segment += group;
     }
@@ -325,6 +347,7 @@ pub(crate) fn ceiling(isa: Isa, form: Form, rounds: usize) -> f64 {
         out: out.as_mut_ptr(),
         out_stride: 64,
         accumulate: false,
+        ahead: &[],
     };
     for _ in 0..rounds {
         // SAFETY: the operands describe the arrays above, and `isa` is this machine's.

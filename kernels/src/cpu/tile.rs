@@ -15,7 +15,7 @@ pub(crate) const COLUMNS: usize = 64;
 /// A row is `segments` runs of `steps` 32-bit words. A word is one `f32`, or two `bf16` for [`Product::Pairs`]. The
 /// panel holds, for each segment and step, one word per column.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operands {
+pub(crate) struct Operands<'a> {
     /// Row pointers: row `r` of segment `g` at `g * stride + r`.
     pub rows: *const *const u32,
     /// Distance between segments in the table of rows.
@@ -32,6 +32,19 @@ pub(crate) struct Operands {
     pub out_stride: usize,
     /// Adds to what the output holds instead of replacing it.
     pub accumulate: bool,
+    /// Lines that are multiplied with later; they are fetched from memory on the way, each tile going on where the one before
+    /// ended. Empty where nobody knows.
+    pub ahead: &'a [Line],
+}
+
+/// Steps of a tile for each line that it fetches ahead.
+const STEPS_AHEAD: usize = 8;
+
+impl Operands<'_> {
+    /// Lines that one tile fetches.
+    fn reach(&self) -> usize {
+        self.segments * (self.steps / STEPS_AHEAD)
+    }
 }
 
 /// How words multiply.
@@ -44,7 +57,7 @@ pub(crate) enum Product {
 }
 
 /// Multiplies `rows` rows (at most [`height`]) with a panel of `vectors` times 16 columns.
-type Tile = unsafe fn(&Operands);
+type Tile = unsafe fn(&Operands<'_>);
 
 /// Rows of the largest tile over a panel of `vectors` times 16 columns.
 pub(crate) fn height(isa: Isa, vectors: usize) -> usize {
@@ -59,29 +72,32 @@ pub(crate) fn height(isa: Isa, vectors: usize) -> usize {
     }
 }
 
-/// Multiplies `rows` rows, up to [`ROWS`], tile after tile.
+/// Multiplies `rows` rows, up to [`ROWS`], tile after tile; returns what is left to fetch ahead.
 ///
 /// # Safety
 /// Every row pointer in use must be readable for `steps` words, the panel for `segments * steps * vectors` lines, the
 /// output writable for `rows` rows of `16 * vectors` values, and `isa` must be one this machine has.
-pub(crate) unsafe fn multiply(
+pub(crate) unsafe fn multiply<'a>(
     isa: Isa,
     product: Product,
     vectors: usize,
     rows: usize,
-    o: &Operands,
-) {
+    o: &Operands<'a>,
+) -> &'a [Line] {
     let height = height(isa, vectors);
-    let mut first = 0;
+    let (mut first, mut ahead) = (0, o.ahead);
     while first < rows {
         let count = height.min(rows - first);
         let tile = select(isa, product, vectors, count);
         // SAFETY: rows first..first + count are among those the caller vouches for.
         unsafe {
-            tile(&Operands { rows: o.rows.add(first), out: o.out.add(first * o.out_stride), ..*o });
+            let (rows, out) = (o.rows.add(first), o.out.add(first * o.out_stride));
+            tile(&Operands { rows, out, ahead, ..*o });
         }
+        ahead = &ahead[o.reach().min(ahead.len())..];
         first += count;
     }
+    ahead
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -146,7 +162,7 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     }
 }
 
-unsafe fn portable<const R: usize, const V: usize>(o: &Operands) {
+unsafe fn portable<const R: usize, const V: usize>(o: &Operands<'_>) {
     for v in 0..V {
         let mut sums = [[0f32; 16]; R];
         // SAFETY: the caller of `multiply` vouches for the ranges of rows, panel and output.
@@ -180,19 +196,19 @@ unsafe fn portable<const R: usize, const V: usize>(o: &Operands) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m512, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_load_ps,
+        _MM_HINT_T1, __m512, _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_load_ps,
         _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm512_add_ps, _mm512_castps_si512,
         _mm512_dpbf16_ps, _mm512_fmadd_ps, _mm512_load_ps, _mm512_loadu_ps, _mm512_set1_ps,
-        _mm512_setzero_ps, _mm512_storeu_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps, _mm_prefetch,
     };
     use std::mem::transmute;
 
-    use super::Operands;
+    use super::{Line, Operands, STEPS_AHEAD};
 
     macro_rules! tile512 {
         ($name:ident, $features:literal, |$a:ident, $b:ident, $sum:ident| $step:expr) => {
             #[target_feature(enable = $features)]
-            pub(super) unsafe fn $name<const R: usize, const V: usize>(o: &Operands) {
+            pub(super) unsafe fn $name<const R: usize, const V: usize>(o: &Operands<'_>) {
                 let mut sums = [[_mm512_setzero_ps(); V]; R];
                 let mut columns = [_mm512_setzero_ps(); V];
                 let mut rows = [std::ptr::null::<f32>(); R];
@@ -200,11 +216,18 @@ mod x86 {
                 // aligned to 64 bytes.
                 unsafe {
                     let mut panel = o.panel.cast::<f32>();
+                    // Where there is nothing to fetch, what is there already.
+                    let ahead = if o.ahead.is_empty() { o.panel } else { o.ahead.as_ptr() };
+                    let mut ahead = ahead.cast::<i8>();
                     for g in 0..o.segments {
                         for (r, row) in rows.iter_mut().enumerate() {
                             *row = (*o.rows.add(g * o.stride + r)).cast::<f32>();
                         }
                         for i in 0..o.steps {
+                            if i % STEPS_AHEAD == 0 {
+                                _mm_prefetch::<_MM_HINT_T1>(ahead);
+                                ahead = ahead.wrapping_add(size_of::<Line>());
+                            }
                             for (v, column) in columns.iter_mut().enumerate() {
                                 *column = _mm512_load_ps(panel.add(16 * v));
                             }
@@ -241,7 +264,7 @@ mod x86 {
     });
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn fma256<const R: usize, const V: usize>(o: &Operands) {
+    pub(super) unsafe fn fma256<const R: usize, const V: usize>(o: &Operands<'_>) {
         for part in 0..V {
             let mut sums = [[_mm256_setzero_ps(); 2]; R];
             let mut rows = [std::ptr::null::<f32>(); R];

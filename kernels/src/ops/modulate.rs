@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::norm::normalise;
 use crate::cases::{self, Case};
-use crate::cpu::elementwise::{centre_scale, gate_add};
+use crate::cpu::elementwise::{add, centre_scale, gate_add};
 use crate::cpu::isa::Isa;
 use crate::cpu::rows::{flat_rows, map_rows, on_cpu, with_all};
 use crate::{Error, Result, compare};
@@ -124,6 +124,35 @@ pub fn gate_residual(residual: &Tensor, x: &Tensor, gate: &Tensor, rows: &Rows) 
     Ok(y)
 }
 
+/// `residual + x`, as [`gate_residual`] with a gate of one.
+///
+/// # Shapes
+/// `residual` and `x: (tokens, d)`, result as `residual`.
+///
+/// # Errors
+/// Shapes that do not fit.
+pub fn add_residual(residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let &[tokens, d] = x.dims() else {
+        return Err(shape("add_residual", x));
+    };
+    if residual.dims() != x.dims() {
+        return Err(shape("add_residual", residual));
+    }
+    if !on_cpu(&[residual, x]) {
+        return add_residual_reference(residual, x);
+    }
+    let isa = Isa::current();
+    let [(wide, stride), (base, base_stride)] = [flat_rows(x)?, flat_rows(residual)?];
+    let y = with_all([&wide, &base], |[values, base]| {
+        map_rows(&[tokens, d], |row, out| {
+            add(isa, &base[row * base_stride..][..d], &values[row * stride..][..d], out);
+        })
+    })?;
+    let y = y.to_dtype(residual.dtype())?;
+    compare::drift("add_residual", DType::F32, &y, || add_residual_reference(residual, x))?;
+    Ok(y)
+}
+
 fn check(op: &'static str, x: &Tensor, table: &Tensor) -> Result<(usize, usize)> {
     match (x.dims(), table.dims()) {
         (&[tokens, d], &[_, width]) if d == width => Ok((tokens, d)),
@@ -155,6 +184,11 @@ fn gate_residual_reference(
 ) -> Result<Tensor> {
     let gated = x.to_dtype(DType::F32)?.broadcast_mul(&rows.of(gate)?)?;
     Ok((residual.to_dtype(DType::F32)? + gated)?.to_dtype(residual.dtype())?)
+}
+
+fn add_residual_reference(residual: &Tensor, x: &Tensor) -> Result<Tensor> {
+    let sum = (residual.to_dtype(DType::F32)? + x.to_dtype(DType::F32)?)?;
+    Ok(sum.to_dtype(residual.dtype())?)
 }
 
 /// One row for all tokens and a row for each, that tests hold against the reference.
@@ -212,6 +246,12 @@ fn sized(what: &'static str, tokens: usize, d: usize, table: usize) -> Result<Ve
             2.0 * values,
             |[x, gate, _], rows| gate_residual(x, x, gate, rows),
             |[x, gate, _], rows| gate_residual_reference(x, x, gate, rows),
+        ),
+        case(
+            "add_residual",
+            2.0 * values,
+            |[x, ..], _| add_residual(x, x),
+            |[x, ..], _| add_residual_reference(x, x),
         ),
     ])
 }

@@ -6,7 +6,7 @@ use candle_core::{DType, Tensor};
 use kinora_kernels::ops::{
     attention::{KeyValue, attention},
     matmul::Activation,
-    modulate::{Rows, gate_residual, norm_modulate},
+    modulate::{Rows, add_residual, gate_residual, norm_modulate},
     norm::{layer_norm, rms_norm},
     rope::{RopeTable, norm_rope},
 };
@@ -326,7 +326,7 @@ impl Block {
             }
             None => self.attn2.forward(&x, text)?,
         };
-        let x = (x + attended)?;
+        let x = add_residual(&x, &attended)?;
 
         let normed = norm_modulate(&x, &ffn_scale, &ffn_shift, rows, self.eps)?;
         // (tokens, dim) -> (tokens, ffn_dim) -> (tokens, dim)
