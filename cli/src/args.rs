@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Reject(Reject),
     /// Give a take stars.
     Rate(Rate),
+    /// Say something about a take, or read what was said.
+    Note(Note),
     /// Show how two takes differ.
     Diff(Diff),
     /// Verify, rebuild, export and tidy up the ledger of takes.
@@ -162,6 +164,18 @@ pub(crate) struct Rate {
     /// From 1 to 5.
     #[arg(value_parser = clap::value_parser!(u8).range(1..=5))]
     pub(crate) stars: u8,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// Say something about a take, or read what was said.
+#[derive(Debug, Group)]
+pub(crate) struct Note {
+    /// The take: CUT:NUMBER, such as sh0010:3, or its own name of 26 letters.
+    pub(crate) take: String,
+    /// What to say; without it what was said is printed, the oldest first.
+    pub(crate) text: Option<String>,
     /// Which production.
     #[command(flatten)]
     pub(crate) place: Where,

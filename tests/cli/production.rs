@@ -105,6 +105,9 @@ fn what_is_missing_is_made_once_and_people_choose() {
     insta::assert_snapshot!(printed(&["pick", "sh0010:2"]), @"take 2 of sc01/sh0010 is picked");
     insta::assert_snapshot!(printed(&["rate", "sc01/sh0010:2", "4"]), @"take 2 of sc01/sh0010 has 4 of 5 stars");
     insta::assert_snapshot!(printed(&["reject", "sh0020:1", "--why", "too dark"]), @"take 1 of sc01/sh0020 is rejected");
+    insta::assert_snapshot!(printed(&["note", "sh0010:2", " the hand on the left "]), @"take 2 of sc01/sh0010 has a note");
+    let notes = printed(&["note", "sh0010:2"]);
+    assert_eq!(notes.split_once("  ").expect("a day and a note").1, "the hand on the left\n");
     // The cut that went on from take 1 now goes on from take 2, and the rejected take does not count.
     insta::assert_snapshot!(printed(&["render", "--dry-run", "--steps", "2"]), @"sc01/sh0020      1 take     mini");
     insta::assert_snapshot!(printed(&["takes", "--limit", "3"]), @r"

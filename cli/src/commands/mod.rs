@@ -40,6 +40,7 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
         Command::Pick(options) => takes::pick(&options),
         Command::Reject(options) => takes::reject(&options),
         Command::Rate(options) => takes::rate(&options),
+        Command::Note(options) => takes::note(&options),
         Command::Diff(options) => diff::run(&options),
         Command::Ledger(verb) => ledger::run(&verb),
         Command::Models(verb) => models::run(&verb),

@@ -1,4 +1,4 @@
-//! `kinora takes`, `pick`, `reject`, `rate`: what was made, and what people think of it.
+//! `kinora takes`, `pick`, `reject`, `rate`, `note`: what was made, and what people think of it.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use kinora_engine::id::{CutId, TakeId};
 use kinora_engine::ledger::{Filter, Ledger, TakeRow};
 use kinora_engine::production::Production;
 
-use crate::args::{OneTake, Rate, Reject, Takes, Where};
+use crate::args::{Note, OneTake, Rate, Reject, Takes, Where};
 use crate::errors::Failure;
 use crate::settings;
 use crate::ui;
@@ -83,6 +83,24 @@ pub(crate) fn rate(options: &Rate) -> Result<ExitCode, Failure> {
     let (mut ledger, take) = find(&options.place, &options.take)?;
     ledger.rate(take.id, options.stars)?;
     told(&take, &format!("has {} of 5 stars", options.stars))
+}
+
+/// Writes down what is said of a take, or prints what was.
+pub(crate) fn note(options: &Note) -> Result<ExitCode, Failure> {
+    let (mut ledger, take) = find(&options.place, &options.take)?;
+    match options.text.as_deref().map(str::trim) {
+        Some("") => Err(Failure::new(Kind::Usage, "a note says something".to_owned())),
+        Some(text) => {
+            ledger.note(take.id, text)?;
+            told(&take, "has a note")
+        }
+        None => {
+            for note in ledger.notes(take.id)? {
+                ui::print(&format!("{}  {}", note.at.strftime("%Y-%m-%d %H:%M UTC"), note.text));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 fn told(take: &TakeRow, what: &str) -> Result<ExitCode, Failure> {
