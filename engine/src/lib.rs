@@ -7,6 +7,8 @@ pub mod chain;
 pub mod durable;
 pub mod egress;
 mod error;
+#[doc(hidden)]
+pub mod faults;
 pub mod generator;
 pub mod hash;
 pub mod hosted;

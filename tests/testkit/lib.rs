@@ -2,6 +2,7 @@
 
 pub mod hub;
 pub mod judge;
+pub mod listener;
 pub mod server;
 pub mod studio;
 pub mod world;

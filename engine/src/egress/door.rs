@@ -177,8 +177,27 @@ impl Egress {
             takes_out,
             payload: Some(ask.payload),
         };
-        policy::decide(self.is_offline, &self.consents, &case)?;
-        self.log.as_ref().map(|_| ()).ok_or_else(|| Error::NoLog { host: case.host.to_owned() })
+        self.decide(&case, ask.address, ask.credential.as_ref()).map(|_| ())
+    }
+
+    /// Decides, before anything is written or opened.
+    fn decide(
+        &self,
+        case: &Case<'_>,
+        address: &Address,
+        credential: Option<&Credential<'_>>,
+    ) -> Result<&Consent> {
+        let consent = policy::decide(self.is_offline, &self.consents, case)?;
+        let host = || case.host.to_owned();
+        if case.payload.is_some() && self.log.is_none() {
+            return Err(Error::NoLog { host: host() });
+        }
+        match credential {
+            Some(Credential { origin, .. }) if !origin.is_same_origin(address) => {
+                Err(Error::Credential { host: host(), origin: origin.host().to_owned() })
+            }
+            _ => Ok(consent),
+        }
     }
 
     /// Decides, writes it down and asks, hop by hop.
@@ -192,18 +211,7 @@ impl Egress {
             takes_out: wire.body.is_some(),
             payload: wire.payload,
         };
-        let consent = policy::decide(self.is_offline, &self.consents, &case).and_then(|consent| {
-            if wire.payload.is_some() && self.log.is_none() {
-                return Err(Error::NoLog { host: case.host.to_owned() });
-            }
-            match wire.credential {
-                Some(Credential { origin, .. }) if !origin.is_same_origin(address) => {
-                    let (host, origin) = (case.host.to_owned(), origin.host().to_owned());
-                    Err(Error::Credential { host, origin })
-                }
-                _ => Ok(consent),
-            }
-        });
+        let consent = self.decide(&case, address, wire.credential.as_ref());
         let consent = self.noted(wire, address, consent)?;
         let mut address = address.clone();
         for _ in 0..=MAX_HOPS {

@@ -145,6 +145,11 @@ impl Payload {
         &self.parts
     }
 
+    /// Whether a host may see one part of it; for a fault alone.
+    pub(super) fn admits_some(&self, host: &str) -> bool {
+        self.parts.iter().any(|part| part.label.admits(host))
+    }
+
     /// The names of what a host may not see.
     pub(super) fn forbidding(&self, host: &str) -> String {
         let parts = self.parts.iter().filter(|part| !part.label.admits(host));

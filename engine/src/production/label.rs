@@ -1,9 +1,13 @@
 //! Who may see what of a production: labels as written become the one rule that they mean together.
 
+use std::fmt;
+use std::path::{Component, Path};
+
 use super::character::Reference;
-use super::cut::{Cut, Scene};
+use super::cut::{Cut, Picture, Scene};
 use super::place::{Place, Said};
 use super::project::Production;
+use crate::faults::{self, Fault};
 use crate::privacy::Privacy;
 
 /// A label and where it was said; nowhere where it is the default.
@@ -21,6 +25,9 @@ impl Label {
     /// The label of two things together, and of the two the one that says so.
     #[must_use]
     pub fn meet(self, other: Self) -> Self {
+        if faults::is(Fault::LastLabel) {
+            return other;
+        }
         let privacy = self.privacy.meet(&other.privacy);
         let by = if privacy == self.privacy { self } else { other };
         Self { privacy, ..by }
@@ -39,31 +46,63 @@ impl Production {
         }
     }
 
-    /// The label of a cut: the strictest of its own, its scene's, its style's, its characters', their references' and the
-    /// project's. What it takes from other takes comes on top, once they are known.
+    /// The label of a cut: the strictest of its own, its scene's, its style's, its characters', their references', the
+    /// project's, and of those of whatever it is made from: the cuts that it takes frames of, and the owners of its pictures.
     pub fn label_of(&self, scene: &Scene, cut: &Cut) -> Label {
         let mut label = self.label();
-        let mut add = |by: String, said: &Option<Said<String>>| {
-            if let Some(said) = said {
-                label = label.clone().meet(self.said(by, said));
+        let (mut seen, mut open) = (vec![&cut.id], vec![(scene, cut)]);
+        while let Some((scene, cut)) = open.pop() {
+            self.tighten(&mut label, scene, cut);
+            if label.privacy == Privacy::LocalOnly {
+                break; // nothing is stricter
             }
-        };
-        add(format!("scene {}", scene.id.value), &scene.privacy);
-        add(format!("cut {}", cut.id), &cut.privacy);
-        if let Some(style) = self.style_of(scene, cut) {
-            add(format!("style {}", style.id.value), &style.privacy);
-            for reference in &style.references {
-                add(format!("reference {}", reference.file.value), &reference.privacy);
-            }
-        }
-        for character in &cut.characters {
-            let Some(character) = self.character(&character.value) else { continue };
-            add(format!("character {}", character.id.value), &character.privacy);
-            for reference in &character.references {
-                add(format!("reference {}", reference.file.value), &reference.privacy);
+            for (other, _) in cut.waits_for() {
+                if !seen.contains(&other) {
+                    seen.push(other);
+                    open.extend(self.cut(other));
+                }
             }
         }
         label
+    }
+
+    /// Adds what a cut says, and what it names.
+    fn tighten(&self, label: &mut Label, scene: &Scene, cut: &Cut) {
+        let mut add = |what: &str, name: &dyn fmt::Display, said: &Option<Said<String>>| {
+            if let Some(said) = said {
+                *label = label.clone().meet(self.said(format!("{what} {name}"), said));
+            }
+        };
+        add("scene", &scene.id.value, &scene.privacy);
+        add("cut", &cut.id, &cut.privacy);
+        let style = self.style_of(scene, cut).map(|style| &style.id.value);
+        let shows = |name: &String| cut.characters.iter().any(|said| said.value == *name);
+        let pictures = [&cut.first_frame, &cut.last_frame].into_iter().flatten();
+        let pictures = pictures.chain(&cut.references).filter_map(|said| match &said.value {
+            Picture::File(file) => Some(Path::new(file)),
+            Picture::Take { .. } => None,
+        });
+        let pictures: Vec<&Path> = pictures.collect();
+        let styles = self.styles.iter().map(|one| {
+            ("style", &one.id.value, style == Some(&one.id.value), &one.privacy, &one.references)
+        });
+        let characters = self.characters.iter().map(|one| {
+            let name = &one.id.value;
+            ("character", name, shows(name), &one.privacy, &one.references)
+        });
+        for (what, name, is_named, privacy, references) in styles.chain(characters) {
+            // A picture that a cut names by its file is still its owner's.
+            let is_in = |reference: &&Reference| is_named || is_one_of(&pictures, reference);
+            let taken: Vec<&Reference> = references.iter().filter(is_in).collect();
+            if is_named || !taken.is_empty() {
+                add(what, name, privacy);
+            }
+            for reference in taken {
+                if !faults::is(Fault::ReferencesForgotten) {
+                    add("reference", &reference.file.value, &reference.privacy);
+                }
+            }
+        }
     }
 
     fn said(&self, by: String, said: &Said<String>) -> Label {
@@ -75,6 +114,15 @@ impl Production {
         };
         Label { privacy, by, place: Some(said.place.clone()) }
     }
+}
+
+/// Whether a reference is one of these files, however they are written.
+fn is_one_of(files: &[&Path], reference: &Reference) -> bool {
+    let parts = |path: &Path| -> Vec<String> {
+        let parts = path.components().filter(|part| *part != Component::CurDir);
+        parts.map(|part| part.as_os_str().to_string_lossy().into_owned()).collect()
+    };
+    files.iter().any(|file| parts(file) == parts(Path::new(&reference.file.value)))
 }
 
 /// Notes words that are no labels, and labels that would loosen what stands above them.

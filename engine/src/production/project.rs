@@ -130,7 +130,10 @@ impl Production {
 
     /// A cut by its name.
     pub fn cut(&self, id: &CutId) -> Option<(&Scene, &Cut)> {
-        self.cuts().find(|(_, cut)| cut.id == *id)
+        let scenes = self.scenes.iter().filter(|scene| scene.id.value == id.scene());
+        scenes
+            .flat_map(|scene| scene.cuts.iter().map(move |cut| (scene, cut)))
+            .find(|(_, cut)| cut.id == *id)
     }
 
     /// A character by its name.
