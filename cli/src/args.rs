@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Verify, rebuild, export and tidy up the ledger of takes.
     #[command(subcommand)]
     Ledger(LedgerVerb),
+    /// Show what left this machine and what was denied.
+    #[command(subcommand)]
+    Egress(EgressVerb),
     /// List, show, fetch and check models.
     #[command(subcommand)]
     Models(Models),
@@ -211,6 +214,24 @@ pub(crate) enum LedgerVerb {
         #[command(flatten)]
         place: Where,
     },
+}
+
+/// Show what left this machine and what was denied.
+///
+/// It is the log of the production, and outside of one the user's own, where `models pull` is written down.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EgressVerb {
+    /// Print every question and what came of it.
+    Log {
+        /// Print the log's own lines, which are JSON.
+        #[arg(long)]
+        json: bool,
+        /// Which production.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Hold every line of the log against the one before, and its end against its witness.
+    Verify(Where),
 }
 
 /// How this machine is to be used.

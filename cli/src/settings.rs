@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kinora_engine::cards::{Card, Frames, SamplerKind, Size, built_in};
+use kinora_engine::egress::log;
 use kinora_engine::local::{self, Inspection, LocalGenerator, LocalOptions};
 use kinora_engine::media::Filter;
 use kinora_engine::production::Production;
@@ -51,6 +52,24 @@ impl Checkpoint {
 pub(crate) fn production_folder(place: &Where) -> Result<PathBuf, Failure> {
     let folder = place.production.as_deref().unwrap_or(Path::new("."));
     Ok(Production::find(folder)?)
+}
+
+/// The log of the door that a command is about: the production's, and outside of one the user's own.
+pub(crate) fn egress_log(place: &Where) -> Result<PathBuf, Failure> {
+    let folder = match (place.production.as_deref(), production_folder(place)) {
+        (_, Ok(production)) => log::folder_of(&production),
+        (None, Err(_)) => data_folder(&store()?)?.to_owned(),
+        (Some(_), Err(error)) => return Err(error),
+    };
+    Ok(folder.join(log::NAME))
+}
+
+/// The folder of what belongs to the user and to no production.
+pub(crate) fn data_folder(store: &Store) -> Result<&Path, Failure> {
+    store.config().data_folder.as_deref().ok_or_else(|| {
+        Failure::new(Kind::Config, "there is no folder for the log of what leaves this machine")
+            .hint("set KINORA_HOME")
+    })
 }
 
 /// The environment variable that names the model to use where none is named.

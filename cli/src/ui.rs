@@ -204,6 +204,7 @@ impl Ui {
 /// So many bytes of weights, for reading.
 pub(crate) fn bytes(count: u64) -> String {
     match count as f64 {
+        bytes if bytes < 1e3 => format!("{bytes} B"),
         bytes if bytes < 1e6 => format!("{:.1} kB", bytes / 1e3),
         bytes if bytes < 1e8 => format!("{:.1} MB", bytes / 1e6),
         bytes => format!("{:.2} GB", bytes / 1e9),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use kinora_tests::program;
 use tempfile::TempDir;
 
 /// A folder with the checkpoint of the golden in `model`, and the command run there.
@@ -24,7 +25,7 @@ impl Place {
 
     /// The command, with nothing of this machine's settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program::path());
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("HOME", self.path("user")).env("HF_HUB_OFFLINE", "1").stdin(Stdio::null());
         command
@@ -86,19 +87,6 @@ pub(crate) const SMALL: [&str; 11] = [
     "5",
     "--steps=2",
 ];
-
-/// The command that the workspace builds beside its tests.
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("the test has a path");
-    let folder = test.parent().and_then(Path::parent).expect("tests lie in deps");
-    let path = folder.join(format!("kinora{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.is_file(),
-        "{} is missing: `cargo build --workspace --bins` makes it, and `./x test` does so first",
-        path.display()
-    );
-    path
-}
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("the command prints UTF-8")

@@ -1,6 +1,6 @@
 //! What is printed where nothing fails.
 
-use kinora_tests::hub::{FakeHub, HubFile};
+use kinora_tests::hub::{CARD, FakeHub, HubFile};
 use sha2::{Digest, Sha256};
 
 use crate::command::{Place, SMALL, text};
@@ -12,7 +12,7 @@ fn help_is_one_screen() {
     assert!(short.lines().count() <= 32, "{short}");
     for verb in [
         "generate", "replay", "new", "check", "explain", "render", "takes", "pick", "reject",
-        "rate", "diff", "ledger", "models", "doctor", "demo",
+        "rate", "diff", "ledger", "egress", "models", "doctor", "demo",
     ] {
         assert!(short.lines().any(|line| line.trim_start().starts_with(verb)), "{short}");
         let help = place.prints(&[verb, "--help"]);
@@ -57,26 +57,13 @@ fn a_checkpoint_is_inspected_and_verified() {
 #[test]
 fn a_pull_tells_how_far_it_is_where_there_is_no_terminal() {
     let place = Place::new();
-    // Every pattern of the card has a file; all but the last are of one content, which comes once.
-    let small = |path: &str| HubFile {
-        path: path.to_owned(),
-        content: b"hello\n".to_vec(),
-        etag: "ce013625030ba8dba906f756967f9e9ca394464a".to_owned(),
-        is_large: false,
-    };
-    let folders = ["scheduler", "text_encoder", "tokenizer", "transformer", "vae"];
-    let mut files: Vec<HubFile> =
-        folders.iter().map(|folder| small(&format!("{folder}/config.json"))).collect();
-    let weights = ["text_encoder", "transformer"];
-    files.extend(weights.iter().map(|folder| small(&format!("{folder}/model.safetensors"))));
-    files.push(small("model_index.json"));
     let content = vec![7; 3 << 20];
     let etag = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
     let large = "vae/model.safetensors";
-    files.push(HubFile { path: large.to_owned(), content, etag, is_large: false });
-    let hub = FakeHub::start("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", files).expect("it starts");
+    let file = HubFile { path: large.to_owned(), content, etag, is_large: false };
+    let hub = FakeHub::of_a_card(vec![file]).expect("it starts");
     let pulled = place
-        .command(&["models", "pull", "wan2.1-t2v-1.3b"])
+        .command(&["models", "pull", CARD])
         .env("HF_HUB_OFFLINE", "0")
         .env("HF_ENDPOINT", hub.endpoint())
         .output()

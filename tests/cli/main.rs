@@ -3,6 +3,7 @@
 
 mod broken;
 mod command;
+mod egress;
 mod help;
 mod killed;
 mod mini;

@@ -1,5 +1,10 @@
 //! The one door: who gets through it, what is written down before, and that nothing goes round it.
+#![cfg(unix)]
 
+mod log;
 mod model;
+mod redirects;
 mod rule;
+mod scene;
+mod silence;
 mod tree;

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The commit that the hub's only revision, `main`, is.
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// A card whose repository [`FakeHub::of_a_card`] has.
+pub const CARD: &str = "wan2.1-t2v-1.3b";
+
 /// One file of the hub's only repository.
 #[derive(Debug, Clone)]
 pub struct HubFile {
@@ -107,6 +110,29 @@ impl FakeHub {
             });
         }
         Ok(Self { state })
+    }
+
+    /// Starts one that holds what [`CARD`] names: a file for each of its patterns, all of one content, which comes once.
+    ///
+    /// # Errors
+    /// What the system says when this machine cannot be listened on.
+    pub fn of_a_card(more: Vec<HubFile>) -> io::Result<Self> {
+        let folders = ["scheduler", "text_encoder", "tokenizer", "transformer", "vae"];
+        let configs = folders.map(|folder| format!("{folder}/config.json"));
+        let weights = ["text_encoder", "transformer", "vae"];
+        let weights = weights.map(|folder| format!("{folder}/model.safetensors"));
+        let paths = configs.into_iter().chain(weights).chain(["model_index.json".to_owned()]);
+        let mut files: Vec<HubFile> = paths
+            .filter(|path| !more.iter().any(|file| file.path == *path))
+            .map(|path| HubFile {
+                path,
+                content: b"hello\n".to_vec(),
+                etag: "ce013625030ba8dba906f756967f9e9ca394464a".to_owned(),
+                is_large: false,
+            })
+            .collect();
+        files.extend(more);
+        Self::start("Wan-AI/Wan2.1-T2V-1.3B-Diffusers", files)
     }
 
     /// Returns the hub's address, for `HF_ENDPOINT`.

@@ -3,6 +3,7 @@
 pub mod hub;
 pub mod judge;
 pub mod listener;
+pub mod program;
 pub mod server;
 pub mod studio;
 pub mod world;

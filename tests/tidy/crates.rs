@@ -1,5 +1,6 @@
 //! Which package may depend on what: read from the manifests, and asked of cargo for the engine without its models.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::source::{Source, top};
@@ -34,8 +35,27 @@ const DIRECTION: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that speak to a network, and the packages that may depend on one.
-const NETWORK: [&str; 9] =
-    ["ureq", "reqwest", "hyper", "isahc", "surf", "curl", "attohttpc", "minreq", "tokio"];
+const NETWORK: [&str; 19] = [
+    "ureq",
+    "reqwest",
+    "hyper",
+    "isahc",
+    "surf",
+    "curl",
+    "attohttpc",
+    "minreq",
+    "tokio",
+    "socket2",
+    "mio",
+    "async-std",
+    "smol",
+    "quinn",
+    "h2",
+    "tungstenite",
+    "native-tls",
+    "openssl",
+    "rustls",
+];
 const MAY_CONNECT: [&str; 1] = ["kinora-engine"];
 
 /// Crates that a package must not depend on, whatever for.
@@ -112,27 +132,41 @@ fn dependencies(table: &toml::Table) -> Vec<String> {
 
 /// Returns the crates that the engine with these features pulls in, and that it then must not.
 pub(crate) fn model_crates_in_engine(features: &[&str]) -> Vec<String> {
+    let listed = tree(&[&["--package", "kinora-engine", "--prefix", "none"], features].concat());
+    assert!(listed.contains("kinora-cards"), "the list of crates is not what it was: {listed}");
+    model_crates(&listed)
+}
+
+/// Returns which crates that speak to a network the command contains, and which package brings each client of them.
+pub(crate) fn network_crates() -> Vec<String> {
+    let names: BTreeSet<String> = tree(&["--package", "kinora", "--prefix", "none"])
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| NETWORK.contains(name))
+        .map(str::to_owned)
+        .collect();
+    let bring = |name: String| {
+        let lines =
+            tree(&["--package", "kinora", "--invert", &name, "--depth", "1", "--prefix", "none"]);
+        let above: BTreeSet<&str> =
+            lines.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        format!("{name} by {}", above.into_iter().collect::<Vec<_>>().join(", "))
+    };
+    names.into_iter().map(bring).collect()
+}
+
+/// What cargo says of the crates that are linked, or that are run to build.
+fn tree(options: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tree = Command::new(cargo)
         .current_dir(top())
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "--package",
-            "kinora-engine",
-            "--edges",
-            "normal,build",
-        ])
-        .args(["--prefix", "none", "--format", "{p}"])
-        .args(features)
+        .args(["tree", "--offline", "--locked", "--edges", "normal,build", "--format", "{p}"])
+        .args(options)
         .output()
         .expect("cargo starts");
     let said = String::from_utf8_lossy(&tree.stderr);
     assert!(tree.status.success(), "cargo tree: {said}");
-    let listed = String::from_utf8(tree.stdout).expect("cargo writes UTF-8");
-    assert!(listed.contains("kinora-cards"), "the list of crates is not what it was: {listed}");
-    model_crates(&listed)
+    String::from_utf8(tree.stdout).expect("cargo writes UTF-8")
 }
 
 /// The crates of a list, one a line, that belong to models and devices.

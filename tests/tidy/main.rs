@@ -65,6 +65,11 @@ fn the_engine_without_its_local_runtime_has_no_model_crate() {
     );
 }
 
+#[test]
+fn one_client_of_the_network_is_linked_and_one_package_brings_it() {
+    assert_eq!(crates::network_crates(), ["rustls by ureq", "ureq by kinora-engine"]);
+}
+
 /// Returns what is wrong with the goldens' sizes and with the note that each folder of them carries.
 fn golden_faults(tree: &[Source]) -> Vec<String> {
     let goldens: Vec<&Source> =

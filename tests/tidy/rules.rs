@@ -77,10 +77,18 @@ pub(crate) const RULES: &[Rule] = &[
             if allowed(file, &NETWORK) {
                 return Vec::new();
             }
-            const OPENS: [&str; 12] = [
+            const OPENS: [&str; 20] = [
                 "TcpStream",
                 "TcpListener",
                 "UdpSocket",
+                "UnixStream",
+                "UnixListener",
+                "UnixDatagram",
+                "avio_open",
+                "avio_open2",
+                "avformat_network_init",
+                "curl",
+                "quinn",
                 "ToSocketAddrs",
                 "reqwest",
                 "ureq",
@@ -91,8 +99,15 @@ pub(crate) const RULES: &[Rule] = &[
                 "mio",
                 "tokio",
             ];
-            const CALLS: [&str; 5] =
-                ["connect(", "getaddrinfo(", "libc::socket(", "rustix::net", "hf_hub::api"];
+            const CALLS: [&str; 7] = [
+                "connect(",
+                "getaddrinfo(",
+                "libc::socket(",
+                "rustix::net",
+                "hf_hub::api",
+                "network::init(",
+                "format::network",
+            ];
             matching(&file.code(), |line| {
                 OPENS
                     .into_iter()
@@ -111,11 +126,40 @@ pub(crate) const RULES: &[Rule] = &[
             ("engine/src/egress/door/second.rs", "use std::net::UdpSocket;\n"),
             ("engine/src/egress.rs", "use ureq::Agent;\n"),
             ("engine/src/hosted/fal.rs", "let s = rustix::net::socket(a, b, c)?;\n"),
+            // Nor in another package, nor through a library that has a network of its own.
+            ("cli/src/serve.rs", "let l = std::os::unix::net::UnixListener::bind(a)?;\n"),
+            ("models/src/wan/mod.rs", "let a = reqwest::blocking::get(a)?;\n"),
+            ("models/cards/src/lib.rs", "let s = std::net::UdpSocket::bind(a)?;\n"),
+            ("adapters/src/lora.rs", "use std::os::unix::net::UnixStream;\n"),
+            ("kernels/src/launch.rs", "let fd = libc::socket(a, b, c);\n"),
+            ("benches/src/peer.rs", "let s = TcpStream::connect(a)?;\n"),
+            ("engine/src/media/ffmpeg.rs", "ffmpeg::format::network::init();\n"),
+            ("engine/src/media/ffmpeg.rs", "let e = ffi::avio_open2(a, b, c, d, e);\n"),
+            ("engine/src/media/read.rs", "use ffmpeg::format::network;\n"),
         ],
         good: &[
             ("engine/src/egress/door.rs", "use ureq::Agent;\n"),
             ("tests/testkit/server.rs", "use std::net::TcpListener;\n"),
+            ("engine/src/egress/address.rs", "use std::net::IpAddr;\nlet is_networked = 1;\n"),
             ("engine/src/store/mod.rs", "//! No TcpStream here.\nlet hyperbole = 1;\n"),
+        ],
+    },
+    Rule {
+        says: "no program is started, which could connect in our place",
+        find: |file| {
+            const STARTS: [&str; 4] =
+                ["process::Command", "Command::new(", "posix_spawn", "libc::exec"];
+            matching(&file.shipped_code(), |line| {
+                STARTS.into_iter().find(|call| line.contains(call))
+            })
+        },
+        bad: &[
+            ("engine/src/store/pull.rs", "let c = std::process::Command::new(\"curl\");\n"),
+            ("cli/src/ui.rs", "use std::process::Command;\n"),
+        ],
+        good: &[
+            ("tests/cli/command.rs", "let mut c = Command::new(path);\n"),
+            ("cli/src/args.rs", "pub(crate) enum Command { Check }\nCommand::Check\n"),
         ],
     },
     Rule {

@@ -1,7 +1,7 @@
 //! The files of the tree, and what of a Rust file is code.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One file of the tree.
 pub(crate) struct Source {
@@ -49,7 +49,9 @@ impl Source {
 
 /// Returns the top of the tree.
 pub(crate) fn top() -> PathBuf {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Where it is run, not where it was built: worktrees may share what they build.
+    let tests = std::env::var_os("CARGO_MANIFEST_DIR");
+    let tests = tests.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     tests.parent().expect("the tests lie in a folder of the tree").to_owned()
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod diff;
 mod doctor;
+mod egress;
 mod explain;
 mod generate;
 mod ledger;
@@ -43,6 +44,7 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
         Command::Note(options) => takes::note(&options),
         Command::Diff(options) => diff::run(&options),
         Command::Ledger(verb) => ledger::run(&verb),
+        Command::Egress(verb) => egress::run(&verb),
         Command::Models(verb) => models::run(&verb),
         Command::Doctor => doctor::run(),
         Command::Demo(options) => demo::run(&options),

@@ -126,7 +126,10 @@ fn pull(name: &str, layout: &str) -> Result<(), Failure> {
     };
     let source = card.source(wanted).ok_or_else(unknown)?;
     let store = settings::store()?;
-    let mut door = Egress::new(store.config().is_offline);
+    let log = settings::data_folder(&store)?;
+    let failed = |error| Failure::new(Kind::Resources, format!("make {}: {error}", log.display()));
+    std::fs::create_dir_all(log).map_err(failed)?;
+    let mut door = Egress::new(store.config().is_offline).log_in(log);
     door.allow(store.consent(source));
     ui::stop_on_interrupt();
     let mut bar = PullBar::default();

@@ -18,6 +18,11 @@ use crate::privacy::Privacy;
 /// What a log is called, in the folder that it is in.
 pub const NAME: &str = "egress.jsonl";
 
+/// The folder that the log of a production is in.
+pub fn folder_of(production: &Path) -> PathBuf {
+    production.join(".kinora")
+}
+
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "egress", deny_unknown_fields)]

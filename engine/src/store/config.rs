@@ -9,7 +9,9 @@ use crate::egress::{Address, Token};
 /// Where a store looks and whom it asks.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// Kinora's own folder: a checkpoint in a folder of its own, named by card, by repository or at will.
+    /// The folder of what belongs to the user.
+    pub data_folder: Option<PathBuf>,
+    /// Kinora's own folder in it: a checkpoint in a folder of its own, named by card, by repository or at will.
     pub kinora_dir: Option<PathBuf>,
     /// The Hugging Face cache, shared with the Python tools.
     pub hf_cache: Option<PathBuf>,
@@ -24,7 +26,8 @@ pub struct StoreConfig {
 impl StoreConfig {
     /// Reads the variables that the Python tools read too, and `KINORA_HOME`.
     ///
-    /// - `KINORA_HOME`, else `XDG_DATA_HOME/kinora`, else `HOME/.local/share/kinora`: holds `models`.
+    /// - `KINORA_HOME`, else `XDG_DATA_HOME/kinora`, else `HOME/.local/share/kinora`: holds `models`, and the log of what
+    ///   leaves this machine for no production.
     /// - `HF_HUB_CACHE`, else `HF_HOME/hub`, else `XDG_CACHE_HOME/huggingface/hub`, else
     ///   `HOME/.cache/huggingface/hub`: the cache.
     /// - `HF_ENDPOINT`: the hub. `HF_TOKEN`: who asks. `HF_HUB_OFFLINE`: anything but `0`, `off`, `no` or `false`
@@ -45,7 +48,8 @@ impl StoreConfig {
         let hf_home = || path("HF_HOME").or_else(|| cache().map(|dir| dir.join("huggingface")));
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         Ok(Self {
-            kinora_dir: kinora.map(|dir| dir.join("models")),
+            kinora_dir: kinora.as_ref().map(|dir| dir.join("models")),
+            data_folder: kinora,
             hf_cache: path("HF_HUB_CACHE").or_else(|| hf_home().map(|dir| dir.join("hub"))),
             endpoint: Address::parse(&endpoint)?,
             token: text("HF_TOKEN").and_then(|text| Token::new(&text)),

@@ -1,0 +1,153 @@
+//! What the system sees: whole commands under strace, with every process and thread of theirs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use kinora_tests::hub::{CARD, FakeHub};
+use kinora_tests::program;
+use tempfile::TempDir;
+
+/// Every verb on a production that is local-only, in an order in which each has something to do.
+const VERBS: &[&[&str]] = &[
+    &["new", "film"],
+    &["check", "-C", "film"],
+    &["explain", "sh0020", "-C", "film"],
+    &["render", "--dry-run", "--steps", "1", "-C", "film"],
+    &["render", "--steps", "1", "-C", "film"],
+    &["takes", "-C", "film"],
+    &["pick", "sh0010:1", "-C", "film"],
+    &["rate", "sh0010:1", "4", "-C", "film"],
+    &["reject", "sh0010:2", "--why", "too dark", "-C", "film"],
+    &["diff", "sh0010:1", "sh0010:2", "-C", "film"],
+    &["replay", "sh0010:1", "--verify", "-C", "film"],
+    &["ledger", "verify", "-C", "film"],
+    &["ledger", "rebuild", "-C", "film"],
+    &["ledger", "export", "-C", "film"],
+    &["ledger", "gc", "-C", "film"],
+    &["egress", "log", "-C", "film"],
+    &["egress", "verify", "-C", "film"],
+    &["generate", "a red cat", "-o", "cat.mp4", "--steps", "1", "--frames", "5"],
+    &["demo"],
+    &["models", "list"],
+    &["models", "show", "mini"],
+    &["models", "inspect", "mini"],
+    &["models", "verify", "mini"],
+    &["doctor"],
+    &["completions", "bash"],
+];
+
+/// The verb that is there to connect.
+const PULL: &str = "models pull";
+
+/// A user's folder, in which commands are traced.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(TempDir::new().expect("room"))
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.0.path()).env_clear().env("HOME", self.0.path().join("user"));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command and returns what it asked of the network, and when it made files safe.
+    fn trace(&self, arguments: &[&str], environment: &[(&str, &str)]) -> (Output, Vec<String>) {
+        let trace = self.0.path().join("trace");
+        let mut strace = self.command(&strace());
+        strace.args(["-f", "-q", "-y", "-e", "trace=%network,io_uring_setup,fdatasync", "-o"]);
+        strace.arg(&trace).arg(program::path()).args(arguments);
+        let output = strace.envs(environment.iter().copied()).output().expect("strace starts");
+        let text = fs::read_to_string(trace).expect("strace writes");
+        assert!(text.contains("+++ exited"), "nothing was traced: {text}");
+        (output, text.lines().map(str::to_owned).collect())
+    }
+
+    fn prints(&self, arguments: &[&str]) -> String {
+        let output = self.command(&program::path()).args(arguments).output().expect("it starts");
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).expect("it prints UTF-8")
+    }
+
+    /// The verbs that a page of help lists.
+    fn verbs(&self, above: &[&str]) -> Vec<String> {
+        let help = self.prints(&[above, &["--help"]].concat());
+        let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let listed = listed.take_while(|line| !line.is_empty());
+        listed.filter_map(|line| line.split_whitespace().next().map(str::to_owned)).collect()
+    }
+}
+
+fn strace() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("strace"));
+    found.into_iter().find(|file| file.is_file()).expect("strace is installed")
+}
+
+/// What could reach another host, or get round the tracing.
+fn ways_out(lines: &[String]) -> Vec<&String> {
+    let is_way_out = |line: &&String| {
+        line.contains("io_uring_setup(")
+            || line.contains("AF_INET")
+            || line.contains("socket(") && !line.contains("socket(AF_UNIX")
+    };
+    lines.iter().filter(is_way_out).collect()
+}
+
+#[test]
+#[ignore = "strace"]
+fn strace_sees_no_socket_of_any_verb() {
+    let place = Place::new();
+    for verb in VERBS {
+        let (output, lines) = place.trace(verb, &[]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{verb:?}: {told}");
+        assert_eq!(ways_out(&lines), [""; 0], "{verb:?}");
+    }
+}
+
+#[test]
+fn every_verb_is_among_those_that_strace_sees() {
+    let place = Place::new();
+    let mut listed = BTreeSet::new();
+    for verb in place.verbs(&[]).into_iter().filter(|verb| verb != "help") {
+        let below = place.verbs(&[&verb]);
+        match below.is_empty() {
+            true => drop(listed.insert(verb)),
+            false => listed.extend(below.iter().map(|below| format!("{verb} {below}"))),
+        }
+    }
+    listed.retain(|verb| !verb.ends_with(" help"));
+    let seen = VERBS.iter().map(|verb| match verb {
+        [verb @ ("ledger" | "egress" | "models"), below, ..] => format!("{verb} {below}"),
+        [verb, ..] => (*verb).to_owned(),
+        [] => String::new(),
+    });
+    let seen: BTreeSet<String> = seen.chain([PULL.to_owned()]).collect();
+    assert_eq!(listed, seen);
+}
+
+#[test]
+#[ignore = "strace"]
+fn strace_sees_a_pull_connect_once_its_line_is_on_the_disk() {
+    let (place, hub) = (Place::new(), FakeHub::of_a_card(Vec::new()).expect("it starts"));
+    let (output, lines) =
+        place.trace(&["models", "pull", CARD], &[("HF_ENDPOINT", &hub.endpoint())]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!ways_out(&lines).is_empty(), "strace sees what there is");
+    let first = lines.iter().position(|line| line.contains("socket(AF_INET")).expect("it connects");
+    let is_safe = |line: &&String| line.contains("fdatasync(") && line.contains("egress.jsonl>");
+    let safe = lines[..first].iter().filter(is_safe).count();
+    assert_eq!(safe, 1, "{}", lines[..first].join("\n"));
+    let (offline, lines) = place.trace(
+        &["models", "pull", CARD],
+        &[("HF_ENDPOINT", &hub.endpoint()), ("HF_HUB_OFFLINE", "1")],
+    );
+    assert_eq!(offline.status.code(), Some(7));
+    assert_eq!(ways_out(&lines), [""; 0]);
+}
