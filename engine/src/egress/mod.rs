@@ -17,6 +17,7 @@
 //!   out to be this machine, a private network or a link-local address.
 //! - **Secrets.** A [`Token`] is never printed; [`redact`] takes keys out of what a server said before it reaches an error, a
 //!   log or a manifest.
+//! - **Pictures** leave as pixels alone. See [`upload`].
 //! - No proxy is taken from the environment, because a proxy is another host.
 //!
 //! ```
@@ -42,6 +43,7 @@ pub mod log;
 mod payload;
 mod policy;
 mod secret;
+pub mod upload;
 
 pub use address::Address;
 pub use answer::Answer;

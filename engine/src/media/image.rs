@@ -5,7 +5,8 @@ use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ::image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use ::image::codecs::jpeg::JpegEncoder;
+use ::image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageReader, Limits};
 
 use super::frames::MAX_SIDE_PX;
 use super::output::Failure;
@@ -116,11 +117,53 @@ pub(super) fn png_text(path: &Path) -> Result<Vec<(String, String)>> {
     texts.map(|text| Ok((text.keyword.clone(), text.get_text().map_err(decode)?))).collect()
 }
 
+/// How a single picture is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// Nothing is lost.
+    Png,
+    /// Smaller, and nearly the same.
+    Jpeg,
+}
+
+impl PictureFormat {
+    /// Its type, as the web calls it.
+    pub fn mime(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+        }
+    }
+}
+
+/// How good a JPEG is, of 100.
+const JPEG_QUALITY: u8 = 95;
+
+/// The first frame as the bytes of a file that holds it and nothing else. `path` is where it came from, for errors.
+///
+/// # Errors
+/// What the encoder says.
+pub fn encode(frames: &Frames, format: PictureFormat, path: &Path) -> Result<Vec<u8>> {
+    let pixels = frames.iter().next().expect("because a clip has at least one frame");
+    let mut bytes = Vec::new();
+    let encoded = match format {
+        PictureFormat::Png => png(frames, pixels, None, &mut bytes),
+        PictureFormat::Jpeg => {
+            let mut encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+            let (width, height) = (frames.width() as u32, frames.height() as u32);
+            encoder
+                .encode(pixels, width, height, ExtendedColorType::Rgb8)
+                .map_err(|error| Failure::Encoder("encode the picture", error.into()))
+        }
+    };
+    encoded.map(|()| bytes).map_err(|error| error.at(path))
+}
+
 fn png(
     frames: &Frames,
     pixels: &[u8],
     notes: Option<(Fps, &str)>,
-    file: File,
+    file: impl Write,
 ) -> Result<(), Failure> {
     let encode = |error: png::EncodingError| match error {
         png::EncodingError::IoError(error) => Failure::Io(error),

@@ -32,7 +32,7 @@ pub use ffmpeg::{encoders, libav_licence, libav_version};
 pub use fps::Fps;
 pub(crate) use frames::MAX_SIDE_PX;
 pub use frames::{Frames, frames_hash};
-pub use image::read_image;
+pub use image::{PictureFormat, encode, read_image};
 pub use manifest::{DIGITAL_SOURCE_TYPE, read_manifest};
 pub use output::{Output, Written, check_output, write, write_picture};
 pub use read::{Probe, check_clip, probe, read_video};

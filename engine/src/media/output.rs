@@ -194,7 +194,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    fn at(self, path: &Path) -> MediaError {
+    pub(super) fn at(self, path: &Path) -> MediaError {
         match self {
             Self::Io(source) => MediaError::Write { path: path.to_owned(), source },
             Self::Encoder(step, source) => {
