@@ -143,11 +143,9 @@ fn every_altered_byte_and_missing_line_and_tail_is_found() {
         assert!(log::verify(&log).is_err(), "{what}");
     };
     for at in 0..whole.len() {
-        for bit in [1, 0x20] {
-            let mut altered = whole.clone();
-            altered[at] ^= bit;
-            found(&altered, &format!("byte {at} altered by {bit}"));
-        }
+        let mut altered = whole.clone();
+        altered[at] ^= 1;
+        found(&altered, &format!("byte {at} altered"));
         found(&whole[..at], &format!("cut after {at} bytes"));
     }
     let lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();

@@ -1,6 +1,7 @@
 //! The one door: who gets through it, what is written down before, and that nothing goes round it.
 #![cfg(unix)]
 
+mod answers;
 mod log;
 mod model;
 mod redirects;
@@ -8,3 +9,4 @@ mod rule;
 mod scene;
 mod silence;
 mod tree;
+mod upload;

@@ -112,6 +112,20 @@ fn strace_sees_no_socket_of_any_verb() {
 }
 
 #[test]
+#[ignore = "strace"]
+fn strace_sees_no_socket_where_a_hosted_model_is_named_for_what_is_local_only() {
+    let place = Place::new();
+    place.prints(&["new", "film"]);
+    for card in kinora_engine::hosted::cards() {
+        let arguments = ["render", "sh0010", "--model", &card.name, "-C", "film"];
+        let (output, lines) = place.trace(&arguments, &[("KINORA_KEY", "k-secret")]);
+        assert_ne!(output.status.code(), Some(0), "{}", card.name);
+        assert_eq!(ways_out(&lines), [""; 0], "{}", card.name);
+        assert!(!place.0.path().join("film/renders").exists(), "{}", card.name);
+    }
+}
+
+#[test]
 fn every_verb_is_among_those_that_strace_sees() {
     let place = Place::new();
     let mut listed = BTreeSet::new();

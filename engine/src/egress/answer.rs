@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -14,6 +14,9 @@ use super::{Error, Result, Token, redact};
 const EXCERPT_BYTES: u64 = 64 << 10;
 const EXCERPT_LETTERS: usize = 1000;
 
+/// The least that a host has to send in the long run, in bytes a second: one that sends a byte now and then is never silent.
+const LEAST_PACE: u64 = 1 << 10;
+
 /// What a host answered: status, headers, and a body yet to be read.
 pub struct Answer {
     pub(super) host: String,
@@ -23,6 +26,9 @@ pub struct Answer {
     /// How much more of it is read.
     pub(super) left_bytes: u64,
     pub(super) most_bytes: u64,
+    /// The longest silence, and how long it was waited for in all.
+    pub(super) patience: Duration,
+    pub(super) waited: Duration,
     /// Who asked.
     pub(super) token: Option<Token>,
     pub(super) receipt: Receipt,
@@ -101,7 +107,8 @@ impl fmt::Debug for Answer {
 }
 
 impl Read for Answer {
-    /// Reads on. Past the limit of the question it fails with [`ErrorKind::FileTooLarge`].
+    /// Reads on. Past the limit of the question it fails with [`ErrorKind::FileTooLarge`], of a host that is too slow to end with
+    /// [`ErrorKind::TimedOut`].
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -113,9 +120,59 @@ impl Read for Answer {
             };
         }
         let room = usize::try_from(self.left_bytes).unwrap_or(usize::MAX).min(buffer.len());
+        let begun = Instant::now();
         let count = self.body.read(&mut buffer[..room]).inspect_err(|_| self.receipt.breaks())?;
+        self.waited += begun.elapsed();
         self.left_bytes -= count as u64;
+        let received_bytes = self.most_bytes - self.left_bytes;
+        if self.waited > self.patience + Duration::from_secs(received_bytes / LEAST_PACE) {
+            self.receipt.breaks();
+            return Err(ErrorKind::TimedOut.into());
+        }
         self.receipt.received(count as u64);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends a byte at a time, and takes its time.
+    struct Dribble(Duration);
+
+    impl Read for Dribble {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            std::thread::sleep(self.0);
+            buffer[0] = b'x';
+            Ok(1)
+        }
+    }
+
+    fn answer(body: impl Read + std::marker::Send + 'static, patience: Duration) -> Answer {
+        Answer {
+            host: "slow.test".to_owned(),
+            status: 200,
+            headers: Vec::new(),
+            body: Box::new(body),
+            left_bytes: 64 << 10,
+            most_bytes: 64 << 10,
+            patience,
+            waited: Duration::ZERO,
+            token: None,
+            receipt: Receipt::new(None),
+        }
+    }
+
+    #[test]
+    fn a_host_that_sends_a_byte_now_and_then_is_not_waited_for() {
+        let slow = answer(Dribble(Duration::from_millis(5)), Duration::from_millis(50));
+        let error = slow.bytes().expect_err("it never ends");
+        assert!(
+            matches!(error, Error::Broken { source, .. } if source.kind() == ErrorKind::TimedOut)
+        );
+        let mut steady = answer(Dribble(Duration::ZERO), Duration::from_secs(5));
+        assert_eq!(steady.by_ref().take(4000).read_to_end(&mut Vec::new()).expect("fast"), 4000);
+        assert!(matches!(steady.bytes(), Err(Error::TooLarge { .. })));
     }
 }

@@ -301,6 +301,8 @@ impl Egress {
             body: Box::new(body.into_reader()),
             left_bytes: wire.limits.most_bytes,
             most_bytes: wire.limits.most_bytes,
+            patience: wire.limits.patience,
+            waited: Duration::ZERO,
             token: wire.credential.map(|credential| credential.token.clone()),
             receipt,
         };

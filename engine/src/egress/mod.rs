@@ -13,8 +13,9 @@
 //!   opened; where it cannot be written nothing is sent. What was denied stands there too. See [`log`].
 //! - **Redirects** are never followed unseen: each hop passes the same door and the same log, only questions that change
 //!   nothing follow one, and a credential goes to the origin (scheme, host and port) it is for and to no other.
-//! - **Addresses inside.** A host that was consented to only by a pattern, or as a place to be redirected to, must not turn
-//!   out to be this machine, a private network or a link-local address.
+//! - **Addresses inside.** A host that was consented to only by a pattern must not turn out to be this machine, a private
+//!   network or a link-local address. Which host a pattern fits, others decide; one that is named, the user or the card did.
+//! - **Answers** are bounded: in bytes, in headers, in silence and in slowness; nothing in them is unpacked.
 //! - **Secrets.** A [`Token`] is never printed; [`redact`] takes keys out of what a server said before it reaches an error, a
 //!   log or a manifest.
 //! - **Pictures** leave as pixels alone. See [`upload`].
