@@ -19,6 +19,7 @@ const VERBS: &[&[&str]] = &[
     &["takes", "-C", "film"],
     &["pick", "sh0010:1", "-C", "film"],
     &["rate", "sh0010:1", "4", "-C", "film"],
+    &["note", "sh0010:1", "the cat is good", "-C", "film"],
     &["reject", "sh0010:2", "--why", "too dark", "-C", "film"],
     &["diff", "sh0010:1", "sh0010:2", "-C", "film"],
     &["replay", "sh0010:1", "--verify", "-C", "film"],
@@ -143,7 +144,7 @@ fn every_verb_is_among_those_that_strace_sees() {
         [] => String::new(),
     });
     let seen: BTreeSet<String> = seen.chain([PULL.to_owned()]).collect();
-    assert_eq!(listed, seen);
+    assert_eq!(listed, seen, "the list of this file is to have every verb of the command");
 }
 
 #[test]
