@@ -45,7 +45,7 @@ fn the_question_for_a_clip_is_the_documented_one() {
                 if !scene.studio.card.tasks.contains(&Task::FirstFrame) {
                     continue;
                 }
-                order.first_frame = Some(studio::picture());
+                order.first_frame = Some(studio::picture(&scene.studio.folder).expect("room"));
             }
             let ended = scene.studio.run(&order, 1, &()).expect("it can be asked for");
             assert_eq!(ended, Ended::Done);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kinora_engine::cards::Size;
+use kinora_engine::egress::upload::{self, Wanted};
 use kinora_engine::egress::{Address, Consent, Egress, Labelled, Purpose, Token};
 use kinora_engine::hosted::jobs::{
     Access, Clock, Decodes, Desk, Directory, Ended, LedgerJournal, Made, Patience, Ticket,
@@ -13,7 +14,7 @@ use kinora_engine::hosted::jobs::{
 use kinora_engine::hosted::{HostedCard, Order, Picture};
 use kinora_engine::id::{CutId, TakeId};
 use kinora_engine::ledger::{Caps, Ledger, Place, SCHEMA, TakeRecord};
-use kinora_engine::media::{self, Fps, Frames};
+use kinora_engine::media::{self, Fps, Frames, PictureFormat};
 use kinora_engine::observe::Observer;
 use kinora_engine::privacy::Privacy;
 use kinora_engine::{Error, Result, hash};
@@ -229,9 +230,17 @@ pub fn order(take: TakeId) -> Order {
 }
 
 /// A picture to begin with.
-pub fn picture() -> Picture {
-    let bytes = Labelled::new(b"\x89PNG a picture".to_vec(), Privacy::Any);
-    Picture { mime: "image/png".to_owned(), bytes }
+///
+/// # Errors
+/// What writing it fails with.
+pub fn picture(folder: &Path) -> Result<Picture> {
+    let path = folder.join("picture.png");
+    media::write_picture(&Frames::new(2, 2, vec![7; 12])?, &path)?;
+    let wanted = Wanted { format: PictureFormat::Png, most_side_px: 64, most_bytes: 1 << 10 };
+    let upload = upload::picture(&path, Privacy::Any, &wanted);
+    Ok(upload
+        .map_err(|source| Error::Write { path, source: std::io::Error::other(source) })?
+        .into())
 }
 
 /// A name for a take.

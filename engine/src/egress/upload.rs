@@ -23,8 +23,9 @@ pub struct Wanted {
     pub most_bytes: usize,
 }
 
-/// A picture as it leaves.
+/// A picture as it leaves. Only [`picture`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Upload {
     /// Its type, such as `image/png`.
     pub mime: &'static str,

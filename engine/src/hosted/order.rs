@@ -5,17 +5,25 @@ use base64::engine::general_purpose::STANDARD;
 use kinora_cards::Size;
 
 use super::{Asked, Aspect, HostedCard, Resolution, Task};
+use crate::egress::upload::Upload;
 use crate::egress::{Labelled, Payload};
 use crate::id::TakeId;
 use crate::privacy::Privacy;
 
-/// A picture as it is sent: nothing is left in it but the picture.
+/// A picture as it is sent: nothing is left in it but the picture, which is why it is made from an [`Upload`] only.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Picture {
     /// Its type, such as `image/png`.
     pub mime: String,
     /// Its file, and who may see it.
     pub bytes: Labelled<Vec<u8>>,
+}
+
+impl From<Upload> for Picture {
+    fn from(upload: Upload) -> Self {
+        Self { mime: upload.mime.to_owned(), bytes: upload.bytes }
+    }
 }
 
 impl Picture {
