@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use kinora_engine::egress::log;
 use kinora_engine::store::Error;
 use kinora_tests::hub::Fault;
 
@@ -22,6 +23,8 @@ fn fifty_cuts_at_random_bytes() {
         let twice = scene.hub.sent_bytes() - wanted;
         assert!(twice <= 50 * CHUNK, "{twice} bytes were sent twice");
         assert_eq!(pulled.received_bytes as usize, wanted, "what arrived was kept");
+        let log = log::verify(&scene.home.path().join(log::NAME)).unwrap();
+        assert_eq!(log.allowed as usize, scene.hub.asked().len(), "each question is in the log");
     }
 }
 

@@ -98,7 +98,8 @@ impl Scene {
         store: &Store,
         on: &mut dyn FnMut(&PullEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Pulled, Error> {
-        let mut door = Egress::with_patience(store.config().is_offline, Duration::from_millis(300));
+        let door = Egress::with_patience(store.config().is_offline, Duration::from_millis(300));
+        let mut door = door.log_in(self.home.path());
         door.allow(store.consent(&self.source));
         store.pull(&door, &self.source, &options(), on)
     }

@@ -179,5 +179,10 @@ fn offline_opens_no_connection() {
     let unasked = store
         .pull(&Egress::new(false), &scene.source, &options(), &mut |_| ControlFlow::Continue(()));
     assert!(matches!(unasked, Err(Error::Egress(kinora_engine::egress::Error::Refused { .. }))));
+    let mut unlogged = Egress::new(false);
+    unlogged.allow(store.consent(&scene.source));
+    let unlogged =
+        store.pull(&unlogged, &scene.source, &options(), &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(unlogged, Err(Error::Egress(kinora_engine::egress::Error::NoLog { .. }))));
     assert_eq!(scene.hub.connections(), 0);
 }

@@ -84,8 +84,7 @@ impl Egress {
         Self { is_offline, consents: Vec::new(), log: None, patience, named, outside }
     }
 
-    /// Writes everything into the log of this folder, which must be there, before it happens. Without a log nothing of a
-    /// production goes out.
+    /// Writes everything into the log of this folder, which must be there, before it happens. Without a log nothing is asked.
     #[must_use]
     pub fn log_in(mut self, folder: &std::path::Path) -> Self {
         self.log = Some(folder.join(log::NAME));
@@ -189,7 +188,7 @@ impl Egress {
     ) -> Result<&Consent> {
         let consent = policy::decide(self.is_offline, &self.consents, case)?;
         let host = || case.host.to_owned();
-        if case.payload.is_some() && self.log.is_none() {
+        if self.log.is_none() {
             return Err(Error::NoLog { host: host() });
         }
         match credential {

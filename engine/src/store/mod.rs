@@ -12,7 +12,8 @@
 //! let card = kinora_cards::find("wan2.1-t2v-1.3b").expect("because the card is built in");
 //! let source = &card.sources[0];
 //! // The command is the consent, for this host and this purpose.
-//! let mut door = Egress::new(store.config().is_offline);
+//! let log = store.config().data_folder.as_deref().expect("because there is a user");
+//! let mut door = Egress::new(store.config().is_offline).log_in(log);
 //! door.allow(store.consent(source));
 //! let pulled = store.pull(&door, source, &PullOptions::default(), &mut |event| {
 //!     println!("{event:?}");
