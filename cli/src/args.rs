@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Note(Note),
     /// Show how two takes differ.
     Diff(Diff),
+    /// List hosted jobs that are not over, and say what became of them.
+    Jobs(Jobs),
     /// Verify, rebuild, export and tidy up the ledger of takes.
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -191,6 +193,48 @@ pub(crate) struct Diff {
     pub(crate) one: String,
     /// Another.
     pub(crate) two: String,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// List hosted jobs that are not over, and say what became of them.
+#[derive(Debug, Group)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Jobs {
+    /// What to do with one of them.
+    #[command(subcommand)]
+    pub(crate) verb: Option<JobsVerb>,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
+/// What to do with a hosted job.
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsVerb {
+    /// Say what became of a job that nobody knows about: its provider lists what it made.
+    Resolve(Resolve),
+}
+
+/// Say what became of a job.
+#[derive(Debug, Group)]
+#[group(skip)]
+pub(crate) struct Resolve {
+    /// The take it was to become: CUT:NUMBER, such as sh0010:3, or its own name of 26 letters.
+    pub(crate) take: String,
+    /// It is there: the provider's name of it. The next rendering fetches its clip.
+    #[arg(long, value_name = "REMOTE", group = "verdict", required_unless_present_any = ["not_made", "lost"])]
+    pub(crate) made: Option<String>,
+    /// It never came to be: nothing is owed, and its money is free again.
+    #[arg(long, group = "verdict")]
+    pub(crate) not_made: bool,
+    /// Its clip will never come: what was reserved for it counts as spent.
+    #[arg(long, group = "verdict")]
+    pub(crate) lost: bool,
     /// Which production.
     #[command(flatten)]
     pub(crate) place: Where,

@@ -5,6 +5,7 @@ mod broken;
 mod command;
 mod egress;
 mod help;
+mod jobs;
 mod killed;
 mod mini;
 mod names;

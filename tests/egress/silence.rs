@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use kinora_engine::hash::Blake3;
+use kinora_engine::id::TakeId;
+use kinora_engine::job::Intent;
+use kinora_engine::ledger::{Caps, Ledger};
 use kinora_tests::hub::{CARD, FakeHub};
 use kinora_tests::program;
 use tempfile::TempDir;
@@ -23,6 +27,7 @@ const VERBS: &[&[&str]] = &[
     &["reject", "sh0010:2", "--why", "too dark", "-C", "film"],
     &["diff", "sh0010:1", "sh0010:2", "-C", "film"],
     &["replay", "sh0010:1", "--verify", "-C", "film"],
+    &["jobs", "-C", "film"],
     &["ledger", "verify", "-C", "film"],
     &["ledger", "rebuild", "-C", "film"],
     &["ledger", "export", "-C", "film"],
@@ -38,6 +43,9 @@ const VERBS: &[&[&str]] = &[
     &["doctor"],
     &["completions", "bash"],
 ];
+
+/// The verbs about a hosted job, which need one.
+const JOBS: [&str; 1] = ["jobs resolve"];
 
 /// The verb that is there to connect.
 const PULL: &str = "models pull";
@@ -127,6 +135,31 @@ fn strace_sees_no_socket_where_a_hosted_model_is_named_for_what_is_local_only() 
 }
 
 #[test]
+#[ignore = "strace"]
+fn strace_sees_no_socket_where_people_say_what_became_of_a_job() {
+    let place = Place::new();
+    place.prints(&["new", "film"]);
+    let mut ledger = Ledger::open(&place.0.path().join("film")).expect("a ledger");
+    let intent = Intent {
+        take: TakeId::new(jiff::Timestamp::now()).expect("a name"),
+        cut: "sc01/sh0010".parse().expect("a cut"),
+        number: 1,
+        provider: "fal".to_owned(),
+        model: "bytedance/seedance-2.0".to_owned(),
+        host: "queue.fal.run".to_owned(),
+        payload: Blake3::of(b"what is sent"),
+        reserved: "0.42".parse().expect("money"),
+        record: serde_json::json!({}),
+    };
+    ledger.reserve(intent, &Caps::default()).expect("no cap");
+    drop(ledger);
+    let arguments = ["jobs", "resolve", "sh0010:1", "--not-made", "-C", "film"];
+    let (output, lines) = place.trace(&arguments, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(ways_out(&lines), [""; 0]);
+}
+
+#[test]
 fn every_verb_is_among_those_that_strace_sees() {
     let place = Place::new();
     let mut listed = BTreeSet::new();
@@ -134,7 +167,11 @@ fn every_verb_is_among_those_that_strace_sees() {
         let below = place.verbs(&[&verb]);
         match below.is_empty() {
             true => drop(listed.insert(verb)),
-            false => listed.extend(below.iter().map(|below| format!("{verb} {below}"))),
+            false => {
+                // It lists them by itself.
+                listed.extend((verb == "jobs").then(|| verb.clone()));
+                listed.extend(below.iter().map(|below| format!("{verb} {below}")));
+            }
         }
     }
     listed.retain(|verb| !verb.ends_with(" help"));
@@ -143,7 +180,8 @@ fn every_verb_is_among_those_that_strace_sees() {
         [verb, ..] => (*verb).to_owned(),
         [] => String::new(),
     });
-    let seen: BTreeSet<String> = seen.chain([PULL.to_owned()]).collect();
+    let others = [PULL].into_iter().chain(JOBS).map(str::to_owned);
+    let seen: BTreeSet<String> = seen.chain(others).collect();
     assert_eq!(listed, seen, "the list of this file is to have every verb of the command");
 }
 

@@ -7,6 +7,7 @@ mod doctor;
 mod egress;
 mod explain;
 mod generate;
+mod jobs;
 mod ledger;
 mod models;
 mod new;
@@ -43,6 +44,7 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
         Command::Rate(options) => takes::rate(&options),
         Command::Note(options) => takes::note(&options),
         Command::Diff(options) => diff::run(&options),
+        Command::Jobs(options) => jobs::run(&options),
         Command::Ledger(verb) => ledger::run(&verb),
         Command::Egress(verb) => egress::run(&verb),
         Command::Models(verb) => models::run(&verb),

@@ -43,7 +43,7 @@ pub(crate) fn list(options: &Takes) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn internal(error: &dyn std::error::Error) -> Failure {
+pub(super) fn internal(error: &dyn std::error::Error) -> Failure {
     Failure::new(Kind::Internal, error.to_string())
 }
 
@@ -117,16 +117,31 @@ pub(crate) fn find(place: &Where, word: &str) -> Result<(Ledger, TakeRow), Failu
         Failure::new(Kind::Usage, format!("there is no take {word:?}")).hint(hint)
     };
     let ledger = ledger.ok_or_else(unknown)?;
-    let found = if let Ok(id) = word.parse::<TakeId>() {
-        ledger.take(id)?
-    } else {
-        let (name, number) = word.rsplit_once(':').ok_or_else(unknown)?;
-        let number = number.parse().map_err(|_| unknown())?;
-        let cut = if name.contains('/') { Some(cut(name)?) } else { only_cut(&folder, name)? };
-        ledger.take_of(&cut.ok_or_else(unknown)?, number)?
+    let found = match named(&folder, word)?.ok_or_else(unknown)? {
+        Named::Itself(id) => ledger.take(id)?,
+        Named::Number(cut, number) => ledger.take_of(&cut, number)?,
     };
     let take = found.ok_or_else(unknown)?;
     Ok((ledger, take))
+}
+
+/// How a word names a take.
+pub(super) enum Named {
+    /// By its own name.
+    Itself(TakeId),
+    /// By its cut and its number.
+    Number(CutId, u32),
+}
+
+/// What a word names; none where it is no name of a take.
+pub(super) fn named(folder: &std::path::Path, word: &str) -> Result<Option<Named>, Failure> {
+    if let Ok(id) = word.parse() {
+        return Ok(Some(Named::Itself(id)));
+    }
+    let Some((name, number)) = word.rsplit_once(':') else { return Ok(None) };
+    let Ok(number) = number.parse() else { return Ok(None) };
+    let cut = if name.contains('/') { Some(cut(name)?) } else { only_cut(folder, name)? };
+    Ok(cut.map(|cut| Named::Number(cut, number)))
 }
 
 fn cut(word: &str) -> Result<CutId, Failure> {

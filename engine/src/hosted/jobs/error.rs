@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::hosted::Unfit;
+use crate::id::TakeId;
 use crate::{Hint, Kind, egress, ledger};
 
 /// How a job stands when there is nothing more to do now.
@@ -73,6 +74,14 @@ pub enum Error {
         /// The provider.
         provider: String,
     },
+    /// What people say of a job cannot be.
+    #[error("job of take {take}: {why}")]
+    Verdict {
+        /// The take.
+        take: TakeId,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// What the ledger keeps of the job cannot be read.
     #[error("job of another version: {source}")]
     Record {
@@ -95,7 +104,7 @@ pub enum Error {
 impl Hint for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Unfit(_) => Kind::Usage,
+            Self::Unfit(_) | Self::Verdict { .. } => Kind::Usage,
             Self::Egress(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::NoProvider { .. } | Self::NoCard { .. } | Self::NoKey { .. } => Kind::Config,

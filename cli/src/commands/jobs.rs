@@ -1,0 +1,105 @@
+//! `kinora jobs`: hosted jobs that are not over, and what people know of them.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use kinora_engine::Kind;
+use kinora_engine::hosted::jobs::{LedgerJournal, Verdict, resolve};
+use kinora_engine::ledger::{Caps, Job, JobState, Ledger};
+
+use super::takes::{Named, internal, named};
+use crate::args::{Jobs, JobsVerb, Resolve, Where};
+use crate::errors::Failure;
+use crate::settings;
+use crate::ui;
+
+/// Does what the verb says, or lists.
+pub(crate) fn run(options: &Jobs) -> Result<ExitCode, Failure> {
+    match &options.verb {
+        None => list(options),
+        Some(JobsVerb::Resolve(options)) => settle(options),
+    }
+}
+
+/// Jobs that are not over, by age: those that are on their way, then those that nobody knows about.
+fn list(options: &Jobs) -> Result<ExitCode, Failure> {
+    let folder = settings::production_folder(&options.place)?;
+    let jobs = match Ledger::open_existing(&folder)? {
+        Some(ledger) => all(&ledger)?,
+        None => Vec::new(),
+    };
+    for job in &jobs {
+        if options.json {
+            ui::print(&serde_json::to_string(job).map_err(|error| internal(&error))?);
+        } else {
+            ui::print(&line(job));
+        }
+    }
+    let is_known = |job: &Job| job.state == JobState::Submitted;
+    if jobs.iter().any(is_known) {
+        ui::tell("submitted: `kinora render` waits for them and fetches their clips");
+    }
+    if !jobs.iter().all(is_known) {
+        ui::tell(
+            "unknown: `kinora render` looks for them where the provider can; else look them up in the provider's list, and say `kinora jobs resolve TAKE --made NAME` or `--not-made`",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn all(ledger: &Ledger) -> Result<Vec<Job>, Failure> {
+    let mut jobs = ledger.open_jobs()?;
+    jobs.extend(ledger.unknown_jobs()?);
+    Ok(jobs)
+}
+
+/// A job in one line.
+fn line(job: &Job) -> String {
+    let intent = &job.intent;
+    let name = format!("{}:{}", intent.cut, intent.number);
+    let (state, more) = match (&job.state, &job.remote) {
+        (JobState::Submitted, Some(remote)) => ("submitted", remote.as_str()),
+        (JobState::Unknown { why }, _) => ("unknown", why.as_str()),
+        _ => ("unknown", "the program ended before it knew"),
+    };
+    let asked = format!("{} at {}", intent.model, intent.host);
+    format!("{name:<20} {state:<10} {} USD  {asked}  {more}", intent.reserved)
+}
+
+/// Says what became of a job.
+fn settle(options: &Resolve) -> Result<ExitCode, Failure> {
+    let (ledger, job) = find(&options.place, &options.take)?;
+    // Who renders may be asking for it at this moment.
+    let _lock = ledger.lock_for_rendering()?;
+    let verdict = match &options.made {
+        Some(remote) => Verdict::Made { remote: remote.clone() },
+        None if options.not_made => Verdict::NotMade,
+        None => Verdict::Lost,
+    };
+    let told = match &verdict {
+        Verdict::Made { .. } => "is there: `kinora render` fetches it".to_owned(),
+        Verdict::NotMade => format!("never came to be: {} USD are free again", job.intent.reserved),
+        Verdict::Lost => format!("is given up: {} USD are spent", job.intent.reserved),
+    };
+    let ledger = Mutex::new(ledger);
+    resolve(&LedgerJournal { ledger: &ledger, caps: Caps::default() }, &job, verdict)?;
+    ui::print(&format!("take {} of {} {told}", job.intent.number, job.intent.cut));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the job that a word names by its take.
+fn find(place: &Where, word: &str) -> Result<(Ledger, Job), Failure> {
+    let folder = settings::production_folder(place)?;
+    let unknown = || {
+        let what = format!("there is no job of a take {word:?} that is not over");
+        Failure::new(Kind::Usage, what).hint("`kinora jobs` lists them; CUT:NUMBER names one")
+    };
+    let ledger = Ledger::open_existing(&folder)?.ok_or_else(unknown)?;
+    let named = named(&folder, word)?.ok_or_else(unknown)?;
+    let is_it = |job: &Job| match &named {
+        Named::Itself(id) => job.intent.take == *id,
+        Named::Number(cut, number) => job.intent.cut == *cut && job.intent.number == *number,
+    };
+    let job = all(&ledger)?.into_iter().find(is_it).ok_or_else(unknown)?;
+    Ok((ledger, job))
+}

@@ -1,0 +1,52 @@
+//! What people find out about a job that nobody here knows about.
+
+use super::{Error, Journal};
+use crate::hosted::is_name;
+use crate::job::{JobEvent, Outcome};
+use crate::ledger::{Job, JobState};
+
+/// What people found out, in the provider's own list of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is there.
+    Made {
+        /// The provider's name of it.
+        remote: String,
+    },
+    /// It never came to be, and nothing is owed.
+    NotMade,
+    /// Its clip will never come. What was reserved for it is spent.
+    Lost,
+}
+
+/// Tells what people found out about a job. One that is there is fetched by the next rendering.
+///
+/// # Errors
+/// A job that is over, a name that none can have, a verdict that contradicts what the provider said.
+pub fn resolve(journal: &dyn Journal, job: &Job, verdict: Verdict) -> Result<(), Error> {
+    let take = job.intent.take;
+    let wrong = |why| Err(Error::Verdict { take, why });
+    let is_known = match &job.state {
+        JobState::Settled { .. } => return wrong("it is over"),
+        JobState::Submitted => true,
+        JobState::Intended | JobState::Unknown { .. } => false,
+    };
+    let event = match verdict {
+        Verdict::Made { .. } | Verdict::NotMade if is_known => {
+            return wrong("the provider has said that it is there");
+        }
+        Verdict::Made { remote } if !is_name(&remote) => {
+            return wrong("no provider names a job like that");
+        }
+        Verdict::Made { remote } => JobEvent::Submitted { take, remote },
+        Verdict::NotMade => {
+            let outcome = Outcome::NotCreated { why: "somebody looked it up".to_owned() };
+            JobEvent::Settled { take, outcome, cost: None }
+        }
+        Verdict::Lost => {
+            let outcome = Outcome::Failed { why: "somebody gave it up".to_owned() };
+            JobEvent::Settled { take, outcome, cost: None }
+        }
+    };
+    Ok(journal.tell(event)?)
+}
