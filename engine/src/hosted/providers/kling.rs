@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::read::{dollars, number, says};
+use super::read::{dollars, may_have_begun, number, says};
 use crate::hosted::provider::{Clip, Created, Found, Known, Polled, Provider};
 use crate::hosted::{Audio, HostedCard, MultiShot, Order, Question, Reply, Unfit, name, text};
 use crate::id::TakeId;
@@ -60,8 +60,7 @@ impl Provider for Kling {
         let json = reply.json().unwrap_or_default();
         let why = reply.why(&WHY);
         match code(&json) {
-            // Whatever the code, a server that failed may have begun.
-            _ if reply.status >= 500 => Created::Unclear { why },
+            _ if may_have_begun(reply) => Created::Unclear { why },
             Some(0) if reply.is_success() => match name(&json, "/data/id") {
                 Some(remote) => Created::Job { remote },
                 None => Created::Unclear { why: "no name of the job".to_owned() },

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::read::{at_price, content, number, says};
+use super::read::{at_price, content, may_have_begun, number, says};
 use crate::hosted::provider::{Clip, Created, Known, Polled, Provider, Stopped};
 use crate::hosted::{Aspect, HostedCard, Order, Question, Reply, Task, Unfit, name, text};
 use crate::money::Money;
@@ -44,8 +44,7 @@ impl Provider for MiniMax {
             return Created::Job { remote };
         }
         match code {
-            // Whatever the code, a server that failed may have begun.
-            _ if reply.status >= 500 => Created::Unclear { why },
+            _ if may_have_begun(reply) => Created::Unclear { why },
             Some(1002) => Created::Busy { why },
             Some(1004 | 1008) => Created::Denied { why },
             Some(1026 | 1027) => Created::Refused { why },

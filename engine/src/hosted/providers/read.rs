@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::hosted::{HostedCard, Order, Picture};
+use crate::hosted::{HostedCard, Order, Picture, Reply};
 use crate::money::Money;
 
 /// The largest amount that is taken for a price of a clip.
@@ -12,6 +12,11 @@ const MOST_DOLLARS: f64 = 1e6;
 pub(super) fn says(text: &str, words: &[&str]) -> bool {
     let text = text.to_lowercase();
     words.iter().any(|word| text.contains(word))
+}
+
+/// Whether a server failed, or lost patience: whatever it says, it may have begun.
+pub(super) fn may_have_begun(reply: &Reply) -> bool {
+    reply.status == 408 || reply.status >= 500
 }
 
 /// A number, written as one or as a text.
@@ -61,7 +66,7 @@ pub(super) mod tests {
     use crate::hosted::Place;
     use crate::hosted::order::tests::{order, picture};
     use crate::hosted::provider::{Created, Known, Polled, Provider, Stopped};
-    use crate::hosted::{Question, Reply, find};
+    use crate::hosted::{Question, find};
     use crate::privacy::Privacy;
 
     /// A clip of five seconds at 1280x720.
