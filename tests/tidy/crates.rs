@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::source::{Source, top};
 
 /// The packages and those of ours that each may depend on. Nothing points back.
-const DIRECTION: [(&str, &[&str]); 9] = [
+const DIRECTION: [(&str, &[&str]); 10] = [
     ("kinora-kernels", &[]),
     ("kinora-cards", &[]),
     ("kinora-mini", &[]),
@@ -32,6 +32,7 @@ const DIRECTION: [(&str, &[&str]); 9] = [
             "kinora-kernels",
         ],
     ),
+    ("kinora-fuzz", &["kinora-engine"]),
 ];
 
 /// Crates that speak to a network, and the packages that may depend on one.
