@@ -53,8 +53,13 @@ impl Provider for Replicate {
     fn created(&self, _: &HostedCard, reply: &Reply) -> Created {
         let json = reply.json().unwrap_or_default();
         match name(&json, "/id") {
-            Some(remote) if reply.is_success() => Created::Job { remote },
-            _ => Created::by_status(reply, reply.why(&WHY)),
+            Some(remote) if reply.is_success() => return Created::Job { remote },
+            _ => {}
+        }
+        let why = reply.why(&WHY);
+        match reply.status {
+            400 | 422 if says(&why, &REFUSALS) => Created::Refused { why },
+            _ => Created::by_status(reply, why),
         }
     }
 
@@ -143,6 +148,8 @@ mod tests {
         let job = json!({ "id": "job-1", "status": "starting", "error": null });
         assert_eq!(made(201, job.clone()), Created::Job { remote: "job-1".to_owned() });
         assert_eq!(made(422, error(422)), Created::NotCreated { why: why() });
+        let flagged = json!({ "detail": "flagged as sensitive (E005)", "status": 422 });
+        assert!(matches!(made(422, flagged), Created::Refused { .. }));
         for status in [401, 402, 403, 404] {
             assert_eq!(made(status, error(status)), Created::Denied { why: why() }, "{status}");
         }
