@@ -31,7 +31,7 @@ fn steps() -> Vec<String> {
 
 fn child(scene: &Scene, plan: &str, step: Option<&str>) -> ExitStatus {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hosted-child"));
-    command.arg(&scene.studio.folder).arg(scene.dialect.provider()).arg(scene.provider.host());
+    command.arg(&scene.studio.folder).arg(scene.dialect.name()).arg(scene.provider.host());
     command.arg(scene.take.to_string()).arg(plan).args(step);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     command.status().expect("it starts")

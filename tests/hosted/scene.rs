@@ -43,7 +43,7 @@ impl Scene {
     }
 
     pub(crate) fn name(&self, faults: &[Fault]) -> String {
-        format!("{} {faults:?}", self.dialect.provider())
+        format!("{} {faults:?}", self.dialect.name())
     }
 
     pub(crate) fn job(&self) -> Job {

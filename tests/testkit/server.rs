@@ -10,9 +10,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+mod ark;
 mod dialect;
 mod fal;
+mod google;
+mod google_cloud;
+mod kling;
+mod luma;
+mod minimax;
 mod openai;
+mod replicate;
+mod runway;
 
 pub use dialect::{Asks, DIALECTS, Dialect, Documented, Means, Said, Task, dialect};
 
@@ -308,6 +319,7 @@ impl FakeProvider {
             Some(Fault::NewWord) => Task::Word("pondering".to_owned()),
             Some(Fault::Broken) => return say(stream, &Said::new(500, serde_json::json!({}))),
             _ if polls < 2 || never_ready => Task::Waiting,
+            _ if self.dialect.is_inline() => Task::Done(STANDARD.encode(&self.clip)),
             _ => Task::Done(self.address(id)),
         };
         say(stream, &self.dialect.standing(id, &task))

@@ -47,7 +47,7 @@ pub enum Asks {
 pub enum Task {
     /// It is being made.
     Waiting,
-    /// The clip is at this address.
+    /// The clip is at this address, or this is the clip.
     Done(String),
     /// The picture is not made.
     Refused,
@@ -93,6 +93,11 @@ pub trait Dialect: Sync {
     /// The `provider` of its cards.
     fn provider(&self) -> &'static str;
 
+    /// What it is called, where a provider has several.
+    fn name(&self) -> &'static str {
+        self.provider()
+    }
+
     /// A card of it, at a host.
     fn card(&self, host: &str) -> HostedCard;
 
@@ -126,6 +131,11 @@ pub trait Dialect: Sync {
 
     /// Whether jobs can be called off.
     fn cancels(&self) -> bool {
+        false
+    }
+
+    /// Whether clips come in the answer, in base64, and not from an address.
+    fn is_inline(&self) -> bool {
         false
     }
 
@@ -180,10 +190,22 @@ pub trait Dialect: Sync {
 }
 
 /// All dialects. Each provider of the engine has one.
-pub const DIALECTS: &[&dyn Dialect] = &[&super::openai::OpenAi, &super::fal::Fal];
+pub const DIALECTS: &[&dyn Dialect] = &[
+    &super::openai::OpenAi,
+    &super::fal::Fal,
+    &super::kling::Kling,
+    &super::ark::Ark,
+    &super::google::Google,
+    &super::google_cloud::GoogleCloud,
+    &super::runway::Runway,
+    &super::replicate::Replicate,
+    &super::minimax::MiniMax,
+    &super::minimax::Hailuo,
+    &super::luma::Luma,
+];
 
-/// The dialect of a provider.
-pub fn dialect(provider: &str) -> &'static dyn Dialect {
+/// A dialect by its name.
+pub fn dialect(name: &str) -> &'static dyn Dialect {
     let mut all = DIALECTS.iter();
-    *all.find(|dialect| dialect.provider() == provider).expect("because each provider has one")
+    *all.find(|dialect| dialect.name() == name).expect("because each provider has one")
 }
