@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::read::{at_price, content, number, says};
+use super::read::{at_price, content, may_have_begun, number, says};
 use crate::hosted::provider::{Clip, Created, Known, Polled, Provider, Stopped};
 use crate::hosted::{Audio, HostedCard, Order, Question, Reply, Unfit, name, text};
 use crate::money::Money;
@@ -59,6 +59,7 @@ impl Provider for Ark {
         let why = reply.why(&WHY);
         let code = text(&json, "/error/code").unwrap_or_default();
         match reply.status {
+            _ if may_have_begun(reply) => Created::Unclear { why },
             400..500 if says(code, &REFUSALS) => Created::Refused { why },
             400..500 if says(code, &DENIALS) => Created::Denied { why },
             _ => Created::by_status(reply, why),
@@ -177,6 +178,8 @@ mod tests {
         }
         let wrong = error("InvalidParameter");
         assert_eq!(made(400, wrong), Created::NotCreated { why: why() });
+        let late = error("AccountOverdueError");
+        assert_eq!(made(408, late), Created::Unclear { why: why() });
         let inside = error("InternalServiceError");
         assert_eq!(made(500, inside), Created::Unclear { why: why() });
         assert!(matches!(made(500, json!({ "id": "cgt-1" })), Created::Unclear { .. }));

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::read::says;
+use super::read::{may_have_begun, says};
 use crate::hosted::provider::{Clip, Created, Known, Polled, Provider};
 use crate::hosted::{HostedCard, Order, Picture, Question, Reply, Unfit, name, text};
 
@@ -60,6 +60,7 @@ impl Provider for Luma {
         }
         let why = reply.why(&WHY);
         match reply.status {
+            _ if may_have_begun(reply) => Created::Unclear { why },
             400..500 if is(&json, "content_moderated") => Created::Refused { why },
             400..500 if is(&json, "budget_exhausted") => Created::Denied { why },
             _ => Created::by_status(reply, why),
@@ -159,7 +160,13 @@ mod tests {
             assert_eq!(made(status, error(code)), Created::Denied { why: why() }, "{status}");
         }
         assert_eq!(made(429, error("rate_limited")), Created::Busy { why: why() });
-        for (status, body) in [(500, error("")), (502, job), (201, json!({})), (409, error(""))] {
+        for (status, body) in [
+            (500, error("")),
+            (502, job),
+            (201, json!({})),
+            (409, error("")),
+            (408, error("budget_exhausted")),
+        ] {
             let made = made(status, body);
             assert!(matches!(made, Created::Unclear { .. }), "{made:?}");
         }
