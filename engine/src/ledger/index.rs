@@ -14,7 +14,13 @@ use super::{Error, Result};
 use crate::chain::{Head, Line, Turn};
 
 /// Each brings the layout one version further, in a transaction of its own.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    // The first take of a request is found without looking at the others.
+    "DROP INDEX take_request;
+     CREATE INDEX take_request ON take (scene, cut, request, number)
+       WHERE rejected IS NULL AND collected = 0;",
+];
 
 /// How long one process waits for another.
 const PATIENCE: Duration = Duration::from_secs(30);

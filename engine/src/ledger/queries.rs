@@ -100,6 +100,17 @@ impl Ledger {
         only(&self.index.conn, sql, params![cut.scene(), cut.cut(), request.to_string()])
     }
 
+    /// The first of the finished takes of a cut that were made from this request and are neither rejected nor given up.
+    ///
+    /// # Errors
+    /// An index that cannot be used.
+    pub fn first(&self, cut: &CutId, request: Blake3) -> Result<Option<TakeRow>> {
+        let values = params![cut.scene(), cut.cut(), request.to_string()];
+        let place = "t.scene = ? AND t.cut = ? AND t.request = ? AND t.rejected IS NULL
+                     AND t.collected = 0 ORDER BY t.number LIMIT 1";
+        self.index.one(place, values)
+    }
+
     /// What was remarked about a take, the oldest first.
     ///
     /// # Errors
@@ -248,7 +259,8 @@ impl Index {
             "SELECT {} FROM take AS t LEFT JOIN pick AS p ON p.take = t.id WHERE {place}",
             TakeRow::COLUMNS
         );
-        Ok(self.conn.query_row(&sql, values, TakeRow::read).optional()?)
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        Ok(statement.query_row(values, TakeRow::read).optional()?)
     }
 
     pub(super) fn notes(&self, take: TakeId) -> Result<Vec<Note>> {
@@ -357,6 +369,10 @@ mod tests {
         assert_eq!(summary, [(cut.clone(), one), (other, two)].into());
         assert_eq!(sample.ledger.count(&cut, old).expect("readable"), 1);
         assert_eq!(sample.ledger.count(&cut, new).expect("readable"), 2);
+        let first = |request| sample.ledger.first(&cut, request).expect("readable");
+        assert_eq!(first(new).map(|take| take.id), Some(picked));
+        assert_eq!(first(old).map(|take| take.number), Some(1));
+        assert_eq!(first(Blake3::of(b"")), None);
         assert_eq!(sample.ledger.count(&cut, Blake3::of(b"")).expect("readable"), 0);
     }
 }

@@ -261,7 +261,7 @@ pub(super) fn all<T>(
     values: impl rusqlite::Params,
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>> {
-    let mut statement = conn.prepare(sql)?;
+    let mut statement = conn.prepare_cached(sql)?;
     let rows = statement.query_map(values, read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -272,7 +272,7 @@ pub(super) fn only<T: FromSql>(
     sql: &str,
     values: impl rusqlite::Params,
 ) -> Result<T> {
-    Ok(conn.query_row(sql, values, |row| row.get(0))?)
+    Ok(conn.prepare_cached(sql)?.query_row(values, |row| row.get(0))?)
 }
 
 fn wrong(at: usize, error: impl std::error::Error + Send + Sync + 'static) -> Sql {

@@ -12,6 +12,7 @@ mod cut;
 mod error;
 mod label;
 mod need;
+mod order;
 mod place;
 mod project;
 mod prompt;

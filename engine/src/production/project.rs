@@ -1,6 +1,6 @@
 //! A production as its files say it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -87,6 +87,8 @@ pub struct Production {
     pub scenes: Vec<Scene>,
     /// Which models to prefer, instead of the program's own list.
     pub routing: Option<Said<String>>,
+    /// Where each cut is: its scene's place, and its own within that.
+    places: BTreeMap<CutId, (usize, usize)>,
 }
 
 /// The largest file of a production that is read.
@@ -130,10 +132,9 @@ impl Production {
 
     /// A cut by its name.
     pub fn cut(&self, id: &CutId) -> Option<(&Scene, &Cut)> {
-        let scenes = self.scenes.iter().filter(|scene| scene.id.value == id.scene());
-        scenes
-            .flat_map(|scene| scene.cuts.iter().map(move |cut| (scene, cut)))
-            .find(|(_, cut)| cut.id == *id)
+        let (scene, cut) = *self.places.get(id)?;
+        let scene = self.scenes.get(scene)?;
+        Some((scene, scene.cuts.get(cut)?))
     }
 
     /// A character by its name.
@@ -154,18 +155,16 @@ impl Production {
         if words.is_empty() {
             return Ok(self.cuts().map(|(_, cut)| cut).collect());
         }
-        let mut chosen = Vec::new();
+        let mut chosen = BTreeSet::new();
         for word in words {
-            let named: Vec<&CutId> = self
-                .cuts()
-                .map(|(_, cut)| &cut.id)
-                .filter(|id| id.scene() == word || id.to_string() == *word)
-                .collect();
-            let named = if named.is_empty() {
-                self.cuts().map(|(_, cut)| &cut.id).filter(|id| id.cut() == word).collect()
-            } else {
-                named
+            let ids = || self.cuts().map(|(_, cut)| &cut.id);
+            let mut named: Vec<&CutId> = match word.parse::<CutId>() {
+                Ok(id) => self.cut(&id).into_iter().map(|(_, cut)| &cut.id).collect(),
+                Err(_) => ids().filter(|id| id.scene() == word).collect(),
             };
+            if named.is_empty() {
+                named = ids().filter(|id| id.cut() == word).collect();
+            }
             let is_scene = self.scenes.iter().any(|scene| scene.id.value == *word);
             let scenes = named.iter().map(|id| id.scene()).collect::<BTreeSet<_>>();
             if named.is_empty() && !is_scene {
@@ -178,7 +177,7 @@ impl Production {
             }
             chosen.extend(named);
         }
-        Ok(self.cuts().map(|(_, cut)| cut).filter(|cut| chosen.contains(&&cut.id)).collect())
+        Ok(self.cuts().map(|(_, cut)| cut).filter(|cut| chosen.contains(&cut.id)).collect())
     }
 
     fn unknown(&self, word: &str) -> Error {
@@ -253,6 +252,9 @@ fn read(folder: &Path, problems: &Problems) -> Result<Option<Production>> {
         production.read_parts(&table);
         table.finish();
     }
+    if let Some(production) = &mut production {
+        production.note_places();
+    }
     Ok(production)
 }
 
@@ -264,6 +266,15 @@ impl Production {
         let characters = table.named("character").into_iter();
         self.characters.extend(characters.map(|(id, character)| Character::read(id, character)));
         self.scenes.extend(table.list("scene").into_iter().filter_map(Scene::read));
+    }
+
+    /// Notes where each cut is: the first one of its name, as the second is refused.
+    fn note_places(&mut self) {
+        for (scene, cuts) in self.scenes.iter().enumerate() {
+            for (at, cut) in cuts.cuts.iter().enumerate() {
+                self.places.entry(cut.id.clone()).or_insert((scene, at));
+            }
+        }
     }
 }
 
@@ -333,6 +344,7 @@ fn project(folder: &Path, table: &Reader<'_>) -> Production {
         characters: Vec::new(),
         scenes: Vec::new(),
         routing: table.text("routing"),
+        places: BTreeMap::new(),
     }
 }
 

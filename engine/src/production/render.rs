@@ -13,6 +13,7 @@ use kinora_cards::Card;
 use serde_json::json;
 
 use super::cut::{Cut, End};
+use super::order::in_order;
 use super::project::Production;
 use super::settings::Settings;
 use super::want::{Want, Wants};
@@ -86,20 +87,7 @@ impl Production {
                 left.push(want);
             }
         }
-        let mut plan: Vec<Want> = Vec::with_capacity(left.len());
-        while !left.is_empty() {
-            let waits = |want: &Want| {
-                let on = want.waits_for.as_ref();
-                on.is_some_and(|on| left.iter().any(|other| other.cut == *on))
-            };
-            let model = plan.last().map(|last| last.model.clone());
-            let ready = |want: &&Want| !waits(want);
-            let same =
-                left.iter().position(|want| Some(&want.model) == model.as_ref() && !waits(want));
-            let next = same.or_else(|| left.iter().position(|want| ready(&want)));
-            plan.push(left.remove(next.unwrap_or(0)));
-        }
-        Ok(plan)
+        Ok(in_order(left))
     }
 
     /// Makes what is missing of some cuts. Only one process renders a production at a time.

@@ -1,7 +1,7 @@
 //! What a cut still needs: its request, which of its takes are of the cut as it is now, and what it has to wait for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kinora_cards::Card;
 use serde_json::json;
@@ -13,7 +13,7 @@ use super::settings::{Length, Settings};
 use crate::Result;
 use crate::hash::Blake3;
 use crate::id::{CutId, TakeId};
-use crate::ledger::{Filter, Ledger, State, TakeRow};
+use crate::ledger::{Ledger, TakeRow};
 use crate::manifest::FileRecord;
 use crate::request::{Lora, NegativePrompt, Request};
 
@@ -60,6 +60,10 @@ pub struct Wants<'a> {
     find: &'a dyn Fn(&str) -> Result<Option<&'static Card>>,
     default_model: &'a str,
     known: BTreeMap<CutId, Want>,
+    /// The cards of the models that were asked for.
+    cards: BTreeMap<String, Option<&'static Card>>,
+    /// BLAKE3 of the files that were read.
+    files: BTreeMap<PathBuf, String>,
 }
 
 impl<'a> Wants<'a> {
@@ -70,12 +74,14 @@ impl<'a> Wants<'a> {
         find: &'a dyn Fn(&str) -> Result<Option<&'static Card>>,
         default_model: &'a str,
     ) -> Self {
-        Self { production, typed, find, default_model, known: BTreeMap::new() }
+        let (known, cards, files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { production, typed, find, default_model, known, cards, files }
     }
 
-    /// Forgets what was answered: takes were made since.
+    /// Forgets what was answered: takes were made since, and files may have changed.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.files.clear();
     }
 
     /// What a cut needs now. Its production was read without a problem, so no cut waits for itself.
@@ -100,14 +106,34 @@ impl<'a> Wants<'a> {
         Ok(self.known[&cut.id].clone())
     }
 
-    fn resolve(&self, ledger: Option<&Ledger>, cut: &Cut) -> Result<Want> {
+    /// The card of a model.
+    fn card(&mut self, model: &str) -> Result<Option<&'static Card>> {
+        if let Some(card) = self.cards.get(model) {
+            return Ok(*card);
+        }
+        let card = (self.find)(model)?;
+        self.cards.insert(model.to_owned(), card);
+        Ok(card)
+    }
+
+    /// BLAKE3 of what is in a file. The same adapter serves many cuts, and is large.
+    fn file(&mut self, path: &Path) -> Result<String> {
+        if let Some(hash) = self.files.get(path) {
+            return Ok(hash.clone());
+        }
+        let hash = FileRecord::of(path)?.blake3;
+        self.files.insert(path.to_owned(), hash.clone());
+        Ok(hash)
+    }
+
+    fn resolve(&mut self, ledger: Option<&Ledger>, cut: &Cut) -> Result<Want> {
         let resolve = |card| {
             let resolved = self.production.resolve(&cut.id, self.typed, card);
             resolved.expect("because the cut is of this production")
         };
         let said = resolve(None).model.map(|model| model.value);
         let model = said.filter(|model| model != "auto").unwrap_or(self.default_model.to_owned());
-        let card = (self.find)(&model)?;
+        let card = self.card(&model)?;
         let resolved = resolve(card);
         let mut request = self.request(&resolved, card);
         let picture = cut.first_frame.as_ref().map(|said| &said.value);
@@ -115,7 +141,7 @@ impl<'a> Wants<'a> {
         match picture {
             Some(Picture::File(file)) => {
                 let path = self.production.folder.join(file);
-                image_hash = Some(FileRecord::of(&path)?.blake3);
+                image_hash = Some(self.file(&path)?);
                 request.image = Some(path);
             }
             Some(Picture::Take { cut: from, end }) => match self.take_of(ledger, from)? {
@@ -128,7 +154,7 @@ impl<'a> Wants<'a> {
             None => {}
         }
         let hash = match waits_for {
-            None => Some(hash(&model, &request, image_hash)?),
+            None => Some(self.hash(&model, &request, image_hash)?),
             Some(_) => None,
         };
         let (mut made, mut picked) = (0, None);
@@ -160,10 +186,7 @@ impl<'a> Wants<'a> {
             return Ok(Some(picked));
         }
         let hash = self.known.get(cut).and_then(|want| want.hash);
-        let filter =
-            Filter { cut: Some(cut.clone()), state: Some(State::Open), ..Filter::default() };
-        let takes = ledger.takes(&filter)?;
-        Ok(takes.into_iter().find(|take| Some(take.request) == hash && !take.collected))
+        Ok(hash.map_or(Ok(None), |hash| ledger.first(cut, hash))?)
     }
 
     fn request(&self, resolved: &ResolvedCut<'_>, card: Option<&'static Card>) -> Request {
@@ -201,31 +224,31 @@ impl<'a> Wants<'a> {
         let path = |file: &str| -> PathBuf { self.production.folder.join(file) };
         files.map(|file| Lora { path: path(&file.file.value), scale: file.scale }).collect()
     }
-}
 
-/// BLAKE3 of everything that a take is made from but its seed.
-fn hash(model: &str, request: &Request, image: Option<String>) -> Result<Blake3> {
-    let mut loras = Vec::new();
-    for lora in &request.loras {
-        loras.push(json!({ "blake3": FileRecord::of(&lora.path)?.blake3, "scale": lora.scale }));
+    /// BLAKE3 of everything that a take is made from but its seed.
+    fn hash(&mut self, model: &str, request: &Request, image: Option<String>) -> Result<Blake3> {
+        let mut loras = Vec::new();
+        for lora in &request.loras {
+            loras.push(json!({ "blake3": self.file(&lora.path)?, "scale": lora.scale }));
+        }
+        let negative = match &request.negative {
+            NegativePrompt::Absent => None,
+            NegativePrompt::Empty => Some(""),
+            NegativePrompt::Text(text) => Some(text.as_str()),
+        };
+        let text = json!({
+            "model": model,
+            "prompt": request.prompt,
+            "negative": negative,
+            "size": request.size.map(|size| [size.width, size.height]),
+            "num_frames": request.num_frames.map(|frames| frames.0),
+            "steps": request.num_inference_steps,
+            "guidance": request.guidance_scale,
+            "flow_shift": request.flow_shift,
+            "sampler": request.sampler,
+            "loras": loras,
+            "image": image,
+        });
+        Ok(Blake3::of(text.to_string().as_bytes()))
     }
-    let negative = match &request.negative {
-        NegativePrompt::Absent => None,
-        NegativePrompt::Empty => Some(""),
-        NegativePrompt::Text(text) => Some(text.as_str()),
-    };
-    let text = json!({
-        "model": model,
-        "prompt": request.prompt,
-        "negative": negative,
-        "size": request.size.map(|size| [size.width, size.height]),
-        "num_frames": request.num_frames.map(|frames| frames.0),
-        "steps": request.num_inference_steps,
-        "guidance": request.guidance_scale,
-        "flow_shift": request.flow_shift,
-        "sampler": request.sampler,
-        "loras": loras,
-        "image": image,
-    });
-    Ok(Blake3::of(text.to_string().as_bytes()))
 }
