@@ -6,4 +6,5 @@ pub mod listener;
 pub mod program;
 pub mod server;
 pub mod studio;
+pub mod takes;
 pub mod world;

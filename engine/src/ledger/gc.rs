@@ -13,6 +13,7 @@ use super::objects::Objects;
 use super::open::Places;
 use super::renders;
 use super::rows::{TakeRow, nanos, only};
+use super::steps::{Step, reached};
 use super::{Error, Ledger, Result};
 use crate::durable::is_abandoned;
 use crate::hash::Blake3;
@@ -74,15 +75,19 @@ impl Ledger {
                 .collect();
             let now = Timestamp::now();
             self.index.try_out(now, &events)?;
+            reached(Step::Decided);
             // Told first: a clip that is still there is a stray, one that is gone and not told would be a loss.
             turn.append(now, &events)?;
+            reached(Step::Told);
             self.index.catch_up(&mut turn)?;
+            reached(Step::Indexed);
             for clip in clips {
                 self.objects.remove(clip)?;
+                reached(Step::Removed);
             }
             for row in &rows {
-                let (renders, extension) = (self.places.renders(), &row.media.extension);
-                renders::hide(&renders::path(&renders, &row.cut, row.number, extension))?;
+                renders::hide(&name_of(&self.places, row))?;
+                reached(Step::Hidden);
             }
         }
         // Still in the turn: nobody names an object meanwhile.
@@ -91,11 +96,17 @@ impl Ledger {
             if !what.dry_run {
                 let removed = fs::remove_file(&stray);
                 removed.map_err(|source| Error::Write { path: stray.clone(), source })?;
+                reached(Step::Removed);
             }
             collected.strays.push(stray);
         }
         Ok(collected)
     }
+}
+
+/// The name of a take's clip for people.
+fn name_of(places: &Places, take: &TakeRow) -> PathBuf {
+    renders::path(&places.renders(), &take.cut, take.number, &take.media.extension)
 }
 
 /// The takes whose clips may go.
@@ -174,6 +185,10 @@ pub(super) fn strays(places: &Places, objects: &Objects, index: &Index) -> Resul
             strays.push(path);
         }
     }
+    // A process that ended over a clip that was given up has left its name for people.
+    strays.extend(
+        index.given_up()?.iter().map(|take| name_of(places, take)).filter(|path| path.exists()),
+    );
     strays.extend(files(&places.hidden())?.into_iter().filter(|path| is_abandoned(path)));
     strays.sort();
     Ok(strays)

@@ -250,6 +250,15 @@ impl Index {
         all(&self.conn, &sql, [most], TakeRow::read)
     }
 
+    /// The takes whose clips were given up.
+    pub(super) fn given_up(&self) -> Result<Vec<TakeRow>> {
+        let sql = format!(
+            "SELECT {} FROM take AS t LEFT JOIN pick AS p ON p.take = t.id WHERE t.collected = 1",
+            TakeRow::COLUMNS
+        );
+        all(&self.conn, &sql, [], TakeRow::read)
+    }
+
     pub(super) fn picked(&self, cut: &CutId) -> Result<Option<TakeRow>> {
         self.one("p.scene = ? AND p.cut = ?", [cut.scene(), cut.cut()])
     }

@@ -6,6 +6,7 @@ use super::index::{self, Index};
 use super::objects::Objects;
 use super::open::Places;
 use super::queries::Filter;
+use super::steps::{Step, reached};
 use super::{Error, Ledger, Result};
 use crate::chain::{self, Chain};
 
@@ -45,6 +46,7 @@ impl Ledger {
         };
         let mut turn = chain.turn()?;
         index::remove(&places.index())?;
+        reached(Step::Forgotten);
         let mut index = Index::open(&places.index())?;
         index.catch_up(&mut turn)?;
         rebuilt.events = turn.head().seq;

@@ -1,4 +1,4 @@
-//! The steps by which a take gets into the ledger, for the tests that end a process between two of them.
+//! The steps by which something gets into the ledger or out of it, for the tests that end a process between two of them.
 
 use std::cell::Cell;
 
@@ -26,11 +26,17 @@ pub enum Step {
     Indexed,
     /// People find it in the production's folder.
     Shown,
+    /// People do not find a clip any more that was given up.
+    Hidden,
+    /// A file that nobody needs is gone.
+    Removed,
+    /// The index is gone, to be made again.
+    Forgotten,
 }
 
 impl Step {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::MediaSynced,
         Self::MediaNamed,
         Self::MediaKept,
@@ -41,6 +47,9 @@ impl Step {
         Self::Told,
         Self::Indexed,
         Self::Shown,
+        Self::Hidden,
+        Self::Removed,
+        Self::Forgotten,
     ];
 }
 
