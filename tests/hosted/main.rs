@@ -3,6 +3,8 @@
 
 mod aborted;
 mod conformance;
+#[path = "../../fuzz/src/replies.rs"]
+#[expect(unreachable_pub, reason = "it is public where it is a library")]
 mod hostile;
 mod payloads;
 mod replies;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::event::{Event, Failure, Recorded};
 use super::rows::{json, nanos};
-use super::take::is_extension;
+use super::take::{is_extension, is_moment};
 use super::{Error, Result};
 use crate::chain::Line;
 use crate::id::{CutId, TakeId};
@@ -38,12 +38,23 @@ impl<'a> Apply<'a> {
         })
     }
 
-    /// Applies a line of the log.
+    /// Applies a line of the log. Whatever it cannot mean is said with its number.
     pub(super) fn line(&mut self, line: &Line<Event>) -> Result<()> {
-        let wrong = |why: String| Error::Event { line: line.seq, why };
+        self.next(line).map_err(|error| match error {
+            Error::NoTake { .. }
+            | Error::Record { .. }
+            | Error::Number { .. }
+            | Error::Job { .. } => Error::Event { line: line.seq, why: error.to_string() },
+            error => error,
+        })
+    }
+
+    /// Applies a line that may get into the log.
+    pub(super) fn next(&mut self, line: &Line<Event>) -> Result<()> {
         self.event(line).map_err(|error| match error {
-            Error::Index { source } if is_refusal(&source) => wrong(source.to_string()),
-            error @ (Error::NoTake { .. } | Error::Record { .. }) => wrong(error.to_string()),
+            Error::Index { source } if is_refusal(&source) => {
+                Error::Event { line: line.seq, why: source.to_string() }
+            }
             error => error,
         })
     }
@@ -103,6 +114,9 @@ impl<'a> Apply<'a> {
         let wrong = |what, found| Err(Error::Record { take: take.id, what, found });
         if !is_extension(&take.media.extension) {
             return wrong("extension", take.media.extension.clone());
+        }
+        if !is_moment(take.created) {
+            return wrong("created", take.created.to_string());
         }
         let Ok(media_bytes) = i64::try_from(take.media.bytes) else {
             return wrong("bytes", take.media.bytes.to_string());

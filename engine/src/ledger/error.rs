@@ -57,7 +57,7 @@ pub enum Error {
         seen: u64,
     },
     /// An event that cannot have happened.
-    #[error("event {line}: {why}")]
+    #[error(".kinora/events.jsonl:{line}: {why}")]
     Event {
         /// Its line in the log.
         line: u64,

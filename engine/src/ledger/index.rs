@@ -113,7 +113,7 @@ impl Index {
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut apply = Apply::new(&transaction)?;
         for (seq, entry) in (head.seq + 1..).zip(events) {
-            apply.line(&Line { seq, prev: head.last, at, entry: entry.clone() })?;
+            apply.next(&Line { seq, prev: head.last, at, entry: entry.clone() })?;
         }
         drop(apply);
         Ok(transaction.rollback()?)

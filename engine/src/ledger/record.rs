@@ -214,10 +214,11 @@ mod tests {
         let mut sample = Sample::new();
         let good = sample.made("sc01/sh0010", "as it is", None);
         type Spoil = fn(&mut TakeRecord);
-        let spoilt: [(&str, Spoil); 7] = [
+        let spoilt: [(&str, Spoil); 8] = [
             ("schema", |record| record.schema += 1),
             ("number", |record| record.number = 0),
             ("seconds", |record| record.seconds = f64::NAN),
+            ("created", |record| record.created = Timestamp::MAX),
             ("extension", |record| record.media.extension = "../x".to_owned()),
             ("not in the store", |record| record.media.blake3 = Blake3::of(b"other")),
             ("not in the store", |record| record.media.bytes += 1),

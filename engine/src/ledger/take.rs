@@ -101,6 +101,11 @@ pub(super) fn is_extension(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
+/// Whether the index can say a moment exactly: of the years 1678 to 2261 it can.
+pub(super) fn is_moment(at: Timestamp) -> bool {
+    i64::try_from(at.as_nanosecond()).is_ok()
+}
+
 impl TakeRecord {
     /// Refuses what could not be read again.
     pub(super) fn check(&self) -> Result<()> {
@@ -116,6 +121,9 @@ impl TakeRecord {
         }
         if !is_extension(&self.media.extension) {
             return wrong("extension", self.media.extension.clone());
+        }
+        if !is_moment(self.created) {
+            return wrong("created", self.created.to_string());
         }
         if i64::try_from(self.media.bytes).is_err() {
             return wrong("bytes", self.media.bytes.to_string());

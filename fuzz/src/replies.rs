@@ -32,7 +32,7 @@ static ASKED: LazyLock<Vec<(&'static dyn Provider, HostedCard)>> = LazyLock::new
 ///
 /// # Panics
 /// Where a provider says what cannot be.
-pub(crate) fn answer(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let split = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (line, body) = bytes.split_at(split);
     let line = String::from_utf8_lossy(line);
