@@ -44,8 +44,9 @@ impl Objects {
     /// Keeps bytes.
     pub(super) fn put(&self, bytes: &[u8]) -> Result<Blake3> {
         let object = Blake3::of(bytes);
-        if self.find(object)? != Found::Whole {
-            self.write(object, &mut |file| file.write_all(bytes))?;
+        match self.find(object)? {
+            Found::Whole => self.sync_name(object)?,
+            _ => self.write(object, &mut |file| file.write_all(bytes))?,
         }
         Ok(object)
     }
@@ -64,7 +65,7 @@ impl Objects {
         let (object, bytes) = hash(&mut file).map_err(failed)?;
         let media = Media { blake3: object, bytes, extension };
         match self.find(object)? {
-            Found::Whole => {}
+            Found::Whole => self.sync_name(object)?,
             found => {
                 if found == Found::Altered {
                     self.remove(object)?;
@@ -159,7 +160,6 @@ impl Objects {
     /// Gives a file that is on the disk the name of an object as well. `false` where the system cannot.
     fn link(&self, path: &Path, object: Blake3) -> Result<bool> {
         let target = self.path(object);
-        let failed = |source| Error::Write { path: target.clone(), source };
         self.prepare(&target)?;
         // Before it has its name: nothing in the store can be written.
         if make_read_only(path).is_err() {
@@ -172,7 +172,7 @@ impl Objects {
             Err(_) => return Ok(false),
         }
         reached(Step::MediaNamed);
-        sync_folder(folder_of(&target)).map_err(failed)?;
+        self.sync_name(object)?;
         Ok(true)
     }
 
@@ -195,18 +195,29 @@ impl Objects {
         }
         partial.keep().map_err(failed)?;
         reached(Step::ObjectNamed);
-        sync_folder(folder_of(&target)).map_err(failed)
+        self.sync_name(object)
     }
 
     /// Makes the folder of an object.
     fn prepare(&self, target: &Path) -> Result<()> {
         let folder = folder_of(target);
-        let failed = |source| Error::Write { path: folder.to_owned(), source };
         match fs::create_dir(folder) {
-            Ok(()) => sync_folder(&self.root).map_err(failed),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            Err(source) => Err(failed(source)),
+            Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+                Err(Error::Write { path: folder.to_owned(), source })
+            }
+            _ => Ok(()),
         }
+    }
+
+    /// Puts the name of an object on the disk. Whoever gave it the name, or made its folder, may have ended before that: it is
+    /// not enough to find it there.
+    fn sync_name(&self, object: Blake3) -> Result<()> {
+        let path = self.path(object);
+        for folder in [folder_of(&path), &self.root] {
+            sync_folder(folder)
+                .map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        }
+        Ok(())
     }
 }
 

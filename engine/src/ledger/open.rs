@@ -58,14 +58,20 @@ impl Places {
 
     /// Makes the folders. The production's own is there, or the name is wrong.
     pub(super) fn make(&self) -> Result<()> {
+        // Until there is a log nothing says that whoever made the folders came to put their names on the disk.
+        let mut is_new = !self.events().exists();
         for folder in [self.hidden(), self.objects(), self.work()] {
-            let failed = |source| Error::Write { path: folder.clone(), source };
             match fs::create_dir(&folder) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
-                Err(source) => return Err(failed(source)),
+                Ok(()) => is_new = true,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(Error::Write { path: folder, source }),
             }
-            sync_folder(crate::durable::folder_of(&folder)).map_err(failed)?;
+        }
+        if is_new {
+            for folder in [&self.production, &self.hidden()] {
+                let failed = |source| Error::Write { path: folder.clone(), source };
+                sync_folder(folder).map_err(failed)?;
+            }
         }
         Ok(())
     }
