@@ -127,9 +127,9 @@ pub(crate) struct Takes {
     /// Scene or cut [default: all].
     #[arg(value_name = "SCENE|CUT")]
     pub(crate) cut: Option<String>,
-    /// No more than so many.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub(crate) limit: u32,
+    /// No more than so many [default: 200; of more in all cuts, a line for each cut].
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u32>,
     /// Print JSON lines.
     #[arg(long)]
     pub(crate) json: bool,

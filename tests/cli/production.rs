@@ -3,6 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use kinora_engine::hash::Blake3;
+use kinora_engine::ledger::Ledger;
+use kinora_tests::takes;
+
 use crate::command::{Place, text};
 
 #[test]
@@ -149,4 +153,33 @@ fn a_cut_that_cannot_be_made_stops_no_other() {
     assert!(told.contains("sc01/sh0010 take 1 failed: size 97x64"), "{told}");
     assert!(told.ends_with("1 cut failed, 1 take was made\n"), "{told}");
     assert!(text(&rendered.stdout).ends_with("sc01_sh0020_t001.mp4\n"));
+}
+
+#[test]
+fn of_very_many_takes_each_cut_has_a_line() {
+    let place = Place::new();
+    place.prints(&["new", "film"]);
+    let mut ledger = Ledger::open(&place.path("film")).expect("it opens");
+    for number in 1..=201 {
+        let cut = if number % 3 == 0 { "sc01/sh0020" } else { "sc01/sh0010" };
+        let cut = cut.parse().expect("a cut");
+        let take = takes::id().expect("random numbers");
+        let media = takes::clip(&ledger, take, &format!("frames {number}")).expect("room");
+        let record = takes::record(take, &cut, number, Blake3::of(b"request"), media);
+        ledger.record_take(&record).expect("room");
+        match number {
+            4 => ledger.pick(take).expect("room"),
+            5 | 6 => ledger.reject(take, "dark").expect("room"),
+            _ => {}
+        }
+    }
+    let listed = place.run(&["takes", "-C", "film"]);
+    insta::assert_snapshot!(text(&listed.stdout), @r"
+    sc01/sh0010          133 takes, 1 rejected, take 4 is picked
+    sc01/sh0020          66 takes, 1 rejected
+    ");
+    insta::assert_snapshot!(text(&listed.stderr), @"201 takes of 2 cuts; `kinora takes CUT` lists those of one, --limit N the first ones");
+    assert_eq!(place.prints(&["takes", "sh0010", "-C", "film"]).lines().count(), 134);
+    assert_eq!(place.prints(&["takes", "--limit", "150", "-C", "film"]).lines().count(), 150);
+    assert_eq!(place.prints(&["takes", "--json", "-C", "film"]).lines().count(), 200);
 }

@@ -12,14 +12,18 @@ use crate::errors::Failure;
 use crate::settings;
 use crate::ui;
 
-/// Lists takes, by scene, cut and number.
+/// How many takes are listed where nobody says how many.
+const SHOWN: u32 = 200;
+
+/// Lists takes, by scene, cut and number; of very many in all cuts it says how each cut stands.
 pub(crate) fn list(options: &Takes) -> Result<ExitCode, Failure> {
     let folder = settings::production_folder(&options.place)?;
     let Some(ledger) = Ledger::open_existing(&folder)? else {
         ui::tell("no take was made yet: `kinora render` makes them");
         return Ok(ExitCode::SUCCESS);
     };
-    let mut filter = Filter { limit: Some(options.limit), ..Filter::default() };
+    let limit = options.limit.unwrap_or(SHOWN);
+    let mut filter = Filter { limit: Some(limit.saturating_add(1)), ..Filter::default() };
     match options.cut.as_deref() {
         None => {}
         Some(word) if word.contains('/') => filter.cut = Some(cut(word)?),
@@ -28,7 +32,12 @@ pub(crate) fn list(options: &Takes) -> Result<ExitCode, Failure> {
             None => filter.scene = Some(word.to_owned()),
         },
     }
-    let takes = ledger.takes(&filter)?;
+    let mut takes = ledger.takes(&filter)?;
+    let are_more = takes.len() > limit as usize;
+    if are_more && options.cut.is_none() && options.limit.is_none() && !options.json {
+        return summary(&ledger);
+    }
+    takes.truncate(limit as usize);
     for take in &takes {
         if options.json {
             let row = serde_json::to_string(take).map_err(|error| internal(&error))?;
@@ -37,9 +46,33 @@ pub(crate) fn list(options: &Takes) -> Result<ExitCode, Failure> {
             ui::print(&line(&ledger, take));
         }
     }
-    if takes.len() == options.limit as usize {
-        ui::tell(&format!("these are the first {}; --limit shows more", options.limit));
+    if are_more {
+        ui::tell(&format!("these are the first {limit}; --limit shows more"));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how every cut stands, one line each.
+fn summary(ledger: &Ledger) -> Result<ExitCode, Failure> {
+    let cuts = ledger.summary()?;
+    let mut takes = 0;
+    for (cut, stands) in &cuts {
+        let open: u32 = stands.takes.values().sum();
+        takes += open + stands.rejected;
+        let mut line = format!("{:<20} {}", cut.to_string(), ui::count(open as usize, "take"));
+        let counted = [(stands.rejected, "rejected"), (stands.failed, "failed")];
+        for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
+            line += &format!(", {count} {what}");
+        }
+        if let Some((_, number)) = stands.picked {
+            line += &format!(", take {number} is picked");
+        }
+        ui::print(&line);
+    }
+    let (takes, cuts) = (ui::count(takes as usize, "take"), ui::count(cuts.len(), "cut"));
+    ui::tell(&format!(
+        "{takes} of {cuts}; `kinora takes CUT` lists those of one, --limit N the first ones"
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
