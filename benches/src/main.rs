@@ -4,6 +4,8 @@
 //! - `step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]`: passes of a checkpoint, by turns with those
 //!   of the command PEER, such as `python benches/peers/diffusers_step.py`. WORDS are in the prompt, which they fill unless
 //!   it is said how many.
+//! - `ledger FOLDER CUTS TAKES`: the commands of a production of so many cuts with so many takes each, in a folder where it is
+//!   made unless it is there.
 //! - `mini [FOLDER|CARD|--truth|--clips FILE] [PAIRS [SEED]] [--i2v] [--sheet FILE.png]`: the share of clips of the cartoon
 //!   world that show what was asked for, beside that of shuffled captions: clips that a checkpoint, else the embedded
 //!   model, makes of PAIRS held-out captions, with `--i2v` each from a scene's first frame too; the scenes themselves,
@@ -11,6 +13,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints rows")]
 
 mod clock;
+mod ledger;
 mod mini;
 mod ops;
 mod peer;
@@ -32,10 +35,16 @@ fn main() -> ExitCode {
             Ok(pairs) if pairs > 0 => step::run([folder, part, size, dtype], pairs, peer),
             _ => Err(format!("a number of pairs, not {pairs}").into()),
         },
+        ["ledger", folder, cuts, takes] => match (cuts.parse(), takes.parse()) {
+            (Ok(cuts), Ok(takes)) if cuts > 7 && takes > 1 => {
+                ledger::run(folder.as_ref(), cuts, takes)
+            }
+            _ => Err("more than 7 cuts and more than one take of each".into()),
+        },
         ["mini", ref words @ ..] => mini::run(words),
         _ => {
             eprintln!(
-                "usage: ops [FILTER]\n       step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]\n       mini [FOLDER|CARD|--truth|--clips FILE] [PAIRS [SEED]] [--i2v] [--sheet FILE.png]"
+                "usage: ops [FILTER]\n       step FOLDER denoiser[:WORDS]|decode WxHxFRAMES bf16|f32 PAIRS [PEER...]\n       ledger FOLDER CUTS TAKES\n       mini [FOLDER|CARD|--truth|--clips FILE] [PAIRS [SEED]] [--i2v] [--sheet FILE.png]"
             );
             return ExitCode::from(2);
         }

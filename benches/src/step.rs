@@ -165,7 +165,11 @@ fn median(passes: &[Pass]) -> Pass {
 
 /// The most memory this process held, from Linux; zero where the system does not say.
 fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    peak_in(&std::fs::read_to_string("/proc/self/status").unwrap_or_default())
+}
+
+/// The peak of resident memory in what Linux says of a process.
+pub(crate) fn peak_in(status: &str) -> f64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     kib.unwrap_or(0.0) / 1024.0
