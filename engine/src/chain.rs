@@ -303,7 +303,7 @@ fn read_head(path: &Path) -> Result<Option<Head>> {
 
 fn write_head(path: &Path, head: &Head) -> io::Result<()> {
     let (partial, mut file) = Partial::file(&head_path(path))?;
-    serde_json::to_writer(&mut file, head)?;
+    file.write_all(&serde_json::to_vec(head)?)?;
     file.sync_data()?;
     partial.keep()
 }

@@ -72,6 +72,21 @@ fn an_altered_byte_of_the_log_is_found_and_its_line_named() {
     assert_eq!(findings(&place), [""; 0]);
 }
 
+/// So that a ledger of any length opens at once. What was altered long ago is for `verify` to find.
+#[test]
+fn opening_reads_what_is_new_and_nothing_else() {
+    let place = full();
+    let log = place.path().join(".kinora/events.jsonl");
+    let mut altered = fs::read(&log).expect("there");
+    altered[10] ^= 1;
+    replace(&log, &altered);
+    let mut ledger = place.ledger();
+    ledger.note(take(TAKES[0]), "it takes part").expect("room");
+    assert_eq!(ledger.notes(take(TAKES[0])).expect("readable").len(), 2);
+    drop(ledger);
+    assert!(findings(&place)[0].contains("events.jsonl:1:"));
+}
+
 #[test]
 fn a_line_that_is_gone_and_a_tail_that_was_cut_off_are_found() {
     let place = full();
