@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Check(Where),
     /// Print every value of a cut, and where it was said.
     Explain(Explain),
+    /// Show which model each cut is made on, and why.
+    Route(Box<Route>),
     /// Make what is missing of the production's cuts.
     Render(Box<Render>),
     /// List takes.
@@ -90,6 +92,32 @@ pub(crate) struct Explain {
     pub(crate) place: Where,
 }
 
+/// Show which model each cut is made on, and why.
+#[derive(Debug, Group)]
+pub(crate) struct Route {
+    /// Scenes and cuts [default: all].
+    #[arg(value_name = "SCENE|CUT")]
+    pub(crate) cuts: Vec<String>,
+    /// Print every model with every reason for and against it.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Model for all of them.
+    #[arg(short, long, value_name = "CARD|PATH")]
+    pub(crate) model: Option<String>,
+    /// Ask no host.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// How to use this machine.
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    /// Which production.
+    #[command(flatten)]
+    pub(crate) place: Where,
+}
+
 /// Make what is missing of the production's cuts.
 ///
 /// A cut without a picked take gets as many takes as it is to have. Started again, a rendering that was stopped goes on.
@@ -113,6 +141,9 @@ pub(crate) struct Render {
     /// Print what would be made, in order, and make nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Ask no host.
+    #[arg(long)]
+    pub(crate) offline: bool,
     /// How to use this machine.
     #[command(flatten)]
     pub(crate) machine: Machine,

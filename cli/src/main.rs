@@ -5,6 +5,7 @@ mod commands;
 mod errors;
 mod settings;
 mod ui;
+mod workshop;
 
 use std::process::ExitCode;
 

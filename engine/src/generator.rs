@@ -52,6 +52,13 @@ pub struct Estimate {
     pub memory: Vec<StageMemory>,
 }
 
+impl Estimate {
+    /// What memory it takes at its height.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory.iter().map(StageMemory::bytes).max().unwrap_or_default()
+    }
+}
+
 /// A clip and everything needed to make it again.
 #[derive(Debug, Clone)]
 pub struct Generated {

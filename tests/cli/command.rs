@@ -92,6 +92,21 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("the command prints UTF-8")
 }
 
+/// The same with `N` for each number of seconds, minutes or GiB, which depend on the machine.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_unit = |word: &&&str| {
+        let unit = word.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        ["s", "min", "h", "GiB"].contains(&unit)
+    };
+    let masked = words.iter().enumerate().map(|(at, word)| {
+        let is_number =
+            word.parse::<f64>().is_ok() && words.get(at + 1).as_ref().is_some_and(is_unit);
+        if is_number { "N" } else { word }
+    });
+    masked.collect::<Vec<_>>().join(" ")
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("there is room for a copy");
     for entry in std::fs::read_dir(from).expect("the golden is there") {

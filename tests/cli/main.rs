@@ -13,4 +13,5 @@ mod printed;
 mod production;
 mod refusals;
 mod replay;
+mod route;
 mod stopped;

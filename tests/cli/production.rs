@@ -7,7 +7,7 @@ use kinora_engine::hash::Blake3;
 use kinora_engine::ledger::Ledger;
 use kinora_tests::takes;
 
-use crate::command::{Place, text};
+use crate::command::{Place, text, without_numbers};
 
 #[test]
 fn a_new_production_is_right_and_every_value_of_a_cut_is_explained() {
@@ -88,9 +88,10 @@ fn what_is_missing_is_made_once_and_people_choose() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         text(&output.stdout).replace(&place.path("").display().to_string(), "")
     };
-    insta::assert_snapshot!(printed(&["render", "--dry-run", "--steps", "2"]), @r"
-    sc01/sh0010      2 takes    mini
-    sc01/sh0020      1 take     mini  after sc01/sh0010
+    insta::assert_snapshot!(without_numbers(&printed(&["render", "--dry-run", "--steps", "2"])), @r"
+    sc01/sh0010      2 takes    mini             this machine  about N s  N GiB
+    sc01/sh0020      1 take     mini             this machine  about N s  N GiB  after sc01/sh0010
+    2 cuts: 3 takes on this machine, about N s, up to N GiB; up to 0.00 USD
     ");
     assert!(!place.path("film/.kinora").exists(), "a dry run leaves nothing");
     // Killed once the first take is told, it goes on where it was.
@@ -113,7 +114,10 @@ fn what_is_missing_is_made_once_and_people_choose() {
     let notes = printed(&["note", "sh0010:2"]);
     assert_eq!(notes.split_once("  ").expect("a day and a note").1, "the hand on the left\n");
     // The cut that went on from take 1 now goes on from take 2, and the rejected take does not count.
-    insta::assert_snapshot!(printed(&["render", "--dry-run", "--steps", "2"]), @"sc01/sh0020      1 take     mini");
+    insta::assert_snapshot!(without_numbers(&printed(&["render", "--dry-run", "--steps", "2"])), @r"
+    sc01/sh0020      1 take     mini             this machine  about N s  N GiB
+    1 cut: 1 take on this machine, about N s, up to N GiB; up to 0.00 USD
+    ");
     insta::assert_snapshot!(printed(&["takes", "--limit", "3"]), @r"
     sc01/sh0010:1        mini             seed 954798693         film/renders/sc01/sh0010/sc01_sh0010_t001.mp4
     sc01/sh0010:2        mini             seed 954798694   ****  film/renders/sc01/sh0010/sc01_sh0010_t002.mp4  picked

@@ -11,8 +11,10 @@ mod jobs;
 mod ledger;
 mod models;
 mod new;
+mod plan;
 mod render;
 mod replay;
+mod route;
 mod takes;
 
 use std::process::ExitCode;
@@ -37,6 +39,7 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
         Command::New { folder } => new::run(&folder),
         Command::Check(place) => check::run(&place),
         Command::Explain(options) => explain::run(&options),
+        Command::Route(options) => route::run(&options),
         Command::Render(options) => render::run(&options),
         Command::Takes(options) => takes::list(&options),
         Command::Pick(options) => takes::pick(&options),

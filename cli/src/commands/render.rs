@@ -3,45 +3,21 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use kinora_engine::cards::{Card, built_in};
-use kinora_engine::generator::Generator;
 use kinora_engine::id::CutId;
 use kinora_engine::ledger::{Ledger, TakeRow};
-use kinora_engine::local::{LocalGenerator, LocalOptions};
+use kinora_engine::money::Money;
 use kinora_engine::observe::Observer;
-use kinora_engine::production::{Place, Production, Progress, Said, Settings, Want, Workshop};
-use kinora_engine::store::Store;
-use kinora_engine::{Error, Kind};
+use kinora_engine::production::{
+    Place, Planned, Planner, Production, Progress, Said, Settings, Work,
+};
+use kinora_engine::{Error, Hint, Kind};
 
+use super::plan;
 use crate::args::Render;
 use crate::errors::Failure;
 use crate::settings;
 use crate::ui::{self, Mode, Ui};
-
-/// The models of this machine.
-struct Machine {
-    store: Store,
-    options: LocalOptions,
-}
-
-impl Workshop for Machine {
-    fn card(&self, model: &str) -> Result<Option<&'static Card>, Error> {
-        Ok(self.store.find(model)?.card)
-    }
-
-    fn open(&self, model: &str) -> Result<Box<dyn Generator>, Error> {
-        let found = self.store.find(model)?;
-        let options = self.options;
-        Ok(Box::new(match &found.path {
-            Some(folder) => LocalGenerator::open(folder, model, found.card, options)?,
-            None => LocalGenerator::built_in(options)?,
-        }))
-    }
-
-    fn default_model(&self) -> &str {
-        &built_in().name
-    }
-}
+use crate::workshop::Shop;
 
 /// Tells of takes as they are made.
 struct Told {
@@ -49,8 +25,15 @@ struct Told {
 }
 
 impl Progress for Told {
-    fn begins(&mut self, want: &Want, number: u32, seed: u64) -> Box<dyn Observer> {
-        ui::tell(&format!("{} take {number}, {}, seed {seed}", want.cut, want.model));
+    fn begins(
+        &mut self,
+        planned: &Planned,
+        work: &Work,
+        number: u32,
+        seed: u64,
+    ) -> Box<dyn Observer> {
+        let (cut, model) = (&planned.want.cut, work.model());
+        ui::tell(&format!("{cut} take {number}, {model}, seed {seed}"));
         Box::new(Ui::new(Mode::Film))
     }
 
@@ -59,11 +42,19 @@ impl Progress for Told {
     }
 
     fn failed(&mut self, cut: &CutId, number: u32, error: &Error) {
-        use kinora_engine::Hint;
         self.worst.get_or_insert(error.kind());
-        let hint = error.hint().map(|hint| format!(" ({hint})"));
-        ui::tell(&format!("{cut} take {number} failed: {error}{}", hint.unwrap_or_default()));
+        ui::tell(&format!("{cut} take {number} failed: {}", with_hint(error)));
     }
+
+    fn refused(&mut self, cut: &CutId, error: &Error) {
+        self.worst.get_or_insert(error.kind());
+        ui::tell(&format!("{cut} cannot be made: {}", with_hint(error)));
+    }
+}
+
+fn with_hint(error: &Error) -> String {
+    let hint = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("{error}{hint}")
 }
 
 /// Makes takes, or says which would be made.
@@ -71,17 +62,18 @@ pub(crate) fn run(options: &Render) -> Result<ExitCode, Failure> {
     let folder = settings::production_folder(&options.place)?;
     let production = Production::load(&folder)?;
     let cuts = production.select(&options.cuts)?;
-    let machine =
-        Machine { store: settings::store()?, options: settings::machine(&options.machine)? };
+    let shop = Shop::new(&options.machine, options.offline)?;
     let typed = typed(options);
     if options.dry_run {
         let ledger = Ledger::open_existing(&folder)?;
-        return plan(&production.plan(&cuts, &typed, &machine, ledger.as_ref())?);
+        let mut planner = Planner::new(&production, &typed, &shop, ledger.as_ref())?;
+        let left = planner.left();
+        return Ok(print(&planner.plan(ledger.as_ref(), &cuts)?, left));
     }
     ui::stop_on_interrupt();
     let mut ledger = Ledger::open(&folder)?;
     let mut told = Told { worst: None };
-    let rendered = production.render(&cuts, &typed, &machine, &mut ledger, &mut told)?;
+    let rendered = production.render(&cuts, &typed, &shop, &mut ledger, &mut told)?;
     if rendered.waiting > 0 {
         let cuts = ui::count(rendered.waiting as usize, "cut");
         ui::tell(&format!("left out: {cuts} that would go on from a cut without a take"));
@@ -113,17 +105,11 @@ fn typed(options: &Render) -> Settings {
     }
 }
 
-/// Prints a plan, one line a cut.
-fn plan(plan: &[Want]) -> Result<ExitCode, Failure> {
-    for want in plan {
-        let (cut, model) = (want.cut.to_string(), &want.model);
-        let takes = ui::count(want.missing() as usize, "take");
-        let after = want.waits_for.as_ref().map(|cut| format!("  after {cut}"));
-        let line = format!("{cut:<16} {takes:<10} {model}{}", after.unwrap_or_default());
-        ui::print(&line);
+/// Prints a plan, one line a cut, and what all of it comes to.
+fn print(plan: &[Planned], left: Option<Money>) -> ExitCode {
+    for planned in plan {
+        ui::print(&plan::line(planned));
     }
-    let takes: u32 = plan.iter().map(Want::missing).sum();
-    let (takes, cuts) = (ui::count(takes as usize, "take"), ui::count(plan.len(), "cut"));
-    ui::tell(&format!("{takes} of {cuts}, all on this machine, 0.00 dollars"));
-    Ok(ExitCode::SUCCESS)
+    ui::print(&plan::totals(plan, left));
+    ExitCode::SUCCESS
 }

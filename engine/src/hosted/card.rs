@@ -66,6 +66,8 @@ pub struct HostedCard {
     pub max_prompt: Option<u32>,
     /// Whether it costs nothing: a server of one's own.
     pub is_free: bool,
+    /// Dollars for a second of any size, where no size has a price of its own.
+    pub second: Option<Money>,
     /// The least that a clip costs.
     pub minimum: Option<Money>,
     /// Pictures that cost nothing extra.
@@ -123,13 +125,17 @@ impl HostedCard {
             return Some(Price { amount: Money::ZERO, verified: true });
         }
         let seconds = self.lengths(asked).holding(asked.seconds)?;
-        let resolution = self.resolution(asked)?;
-        let second = resolution.second(self.has_audio(asked.audio))?;
+        let resolution = self.resolution(asked);
+        let of_size = resolution.and_then(|size| size.second(self.has_audio(asked.audio)));
+        let second = of_size.or(self.second)?;
         let pictures = (asked.task.frames() + asked.references).saturating_sub(self.free_pictures);
         let extra = self.picture.map_or(Money::ZERO, |each| each.times(f64::from(pictures)));
         let amount =
             (second.times(f64::from(seconds)) + extra).max(self.minimum.unwrap_or_default());
-        Some(Price { amount, verified: self.verified && !resolution.unverified })
+        Some(Price {
+            amount,
+            verified: self.verified && !resolution.is_some_and(|size| size.unverified),
+        })
     }
 
     /// The lengths that a clip like that may have.
@@ -320,6 +326,7 @@ impl HostedCard {
                 negative: model.negative,
                 max_prompt: model.max_prompt,
                 is_free: model.free,
+                second: None,
                 minimum: model.minimum,
                 free_pictures: model.free_pictures,
                 picture: model.picture,
@@ -447,7 +454,7 @@ pub fn server(name: &str, host: &str, model: &str) -> Result<HostedCard, CardErr
     let cards = HostedCard::parse(SERVER).expect("because a test parses every built-in card");
     let mut card = cards.into_iter().next().expect("because the file has one card");
     card.name = name.to_owned();
-    card.title = format!("{model} on {host}");
+    card.title = model.to_owned();
     card.host = host.to_ascii_lowercase();
     card.model = model.to_owned();
     card.check()?;

@@ -171,6 +171,19 @@ impl Ledger {
         Ok(cuts)
     }
 
+    /// The newest takes of a model, among the newest thousand of all.
+    ///
+    /// # Errors
+    /// An index that cannot be used.
+    pub fn newest_of(&self, model: &str, most: u32) -> Result<Vec<TakeRow>> {
+        let sql = format!(
+            "SELECT {} FROM (SELECT * FROM take ORDER BY id DESC LIMIT 1000) AS t
+             LEFT JOIN pick AS p ON p.take = t.id WHERE t.model = ? LIMIT ?",
+            TakeRow::COLUMNS
+        );
+        all(&self.index.conn, &sql, params![model, most], TakeRow::read)
+    }
+
     /// How often takes were kept, by kind of cut and model, of those about which people decided.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ impl Production {
         let adapters = self.characters.iter().map(|c| &c.adapters);
         let adapters = adapters.chain(self.styles.iter().map(|s| &s.adapters)).flatten();
         let adapters = adapters.flat_map(|(_, files)| files).map(|adapter| &adapter.file);
-        for file in files.chain(adapters) {
+        for file in files.chain(adapters).chain(&self.evidence) {
             self.check_file(file, &wrong);
         }
     }

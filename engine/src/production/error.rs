@@ -3,7 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::place::Problem;
+use kinora_cards::{Frames, Size};
+
+use super::place::{Place, Problem};
+use crate::id::CutId;
+use crate::router::EvidenceError;
 use crate::{Hint, Kind};
 
 /// What can be wrong with a production.
@@ -44,6 +48,17 @@ pub enum Error {
         /// Everything that is wrong, by file and line; never empty.
         problems: Vec<Problem>,
     },
+    /// A cut that does not fit into the memory of this machine.
+    #[error(transparent)]
+    TooLarge(Box<TooLarge>),
+    /// A file of what was kept elsewhere makes no sense.
+    #[error("{place}: {source}")]
+    Evidence {
+        /// Where the file is named.
+        place: Place,
+        /// What is wrong with it.
+        source: Box<EvidenceError>,
+    },
     /// Something that a command names is not in it.
     #[error("there is no {what} {found:?} in this production")]
     Unknown {
@@ -54,6 +69,26 @@ pub enum Error {
         /// What is near, or all there is.
         hint: String,
     },
+}
+
+/// A cut that does not fit into the memory of this machine.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cut {cut}: {model} needs {} of memory, {} can be used", gib(*needed), gib(*available))]
+pub struct TooLarge {
+    /// The cut.
+    pub cut: CutId,
+    /// The model.
+    pub model: String,
+    /// Bytes it needs.
+    pub needed: u64,
+    /// Bytes there are.
+    pub available: u64,
+    /// The largest smaller clip that was found to fit.
+    pub fits: Option<(Size, Frames)>,
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }
 
 fn more(problems: &[Problem]) -> String {
@@ -70,8 +105,8 @@ impl Hint for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::None { .. } | Self::Exists { .. } | Self::Unknown { .. } => Kind::Usage,
-            Self::Write { .. } => Kind::Resources,
-            Self::Read { .. } | Self::Invalid { .. } => Kind::Config,
+            Self::Write { .. } | Self::TooLarge(_) => Kind::Resources,
+            Self::Read { .. } | Self::Invalid { .. } | Self::Evidence { .. } => Kind::Config,
         }
     }
 
@@ -80,6 +115,13 @@ impl Hint for Error {
             Self::None { .. } => Some("`kinora new FOLDER` begins one".to_owned()),
             Self::Invalid { problems } => problems[0].hint.clone(),
             Self::Unknown { hint, .. } => Some(hint.clone()),
+            Self::TooLarge(large) => Some(match large.fits {
+                Some((size, frames)) => format!(
+                    "this would fit: `size = [{}, {}]` and `duration = \"{frames} frames\"`",
+                    size.width, size.height
+                ),
+                None => "no smaller clip was found to fit: name a smaller model".to_owned(),
+            }),
             _ => None,
         }
     }

@@ -107,12 +107,17 @@ impl Production {
 
     fn said(&self, by: String, said: &Said<String>) -> Label {
         // A word that is none was refused when the production was read; until then it is the strictest.
-        let privacy = match said.value.as_str() {
+        let privacy = self.privacy_called(&said.value);
+        Label { privacy, by, place: Some(said.place.clone()) }
+    }
+
+    /// What the word of a label means here; the strictest where it means nothing.
+    pub(super) fn privacy_called(&self, word: &str) -> Privacy {
+        match word {
             "any" => Privacy::Any,
             "studio" => self.studio_label(),
             _ => Privacy::LocalOnly,
-        };
-        Label { privacy, by, place: Some(said.place.clone()) }
+        }
     }
 }
 

@@ -1,13 +1,17 @@
 //! What a cut needs of a model, and what binds the choice: the files of a production in the words of the router.
 
+use std::fs;
+
 use jiff::civil::Date;
 
 use super::project::Production;
 use super::resolve::ResolvedCut;
 use crate::hosted::Task;
+use crate::ledger::Ledger;
 use crate::media::Fps;
 use crate::privacy::Privacy;
-use crate::router::{CutKind, Known, Left, Need, Policy, Proposal, Words, propose};
+use crate::router::{CutKind, Evidence, Known, Left, Need, Policy, Proposal, Words, propose};
+use crate::{Error, Result};
 
 impl Production {
     /// What a cut needs of a model, for so many takes. What nobody says is left to each model. `resolved` is the cut without a card:
@@ -46,6 +50,29 @@ impl Production {
             deadline_secs: resolved.deadline_secs.as_ref().map(|secs| secs.value as f64),
             takes,
         }
+    }
+
+    /// What is known by experience: preferences of the program and of the production, what was kept here and elsewhere.
+    ///
+    /// # Errors
+    /// An index that cannot be used, a file that cannot be read or makes no sense.
+    pub fn evidence(&self, ledger: Option<&Ledger>) -> Result<Evidence> {
+        let mut evidence = Evidence::default();
+        for (kind, preferences) in &self.routing {
+            evidence.preferences.put(*kind, preferences.clone());
+        }
+        if let Some(ledger) = ledger {
+            evidence.keep_rates = ledger.keep_rates()?;
+        }
+        if let Some(file) = &self.evidence {
+            let path = self.folder.join(&file.value);
+            let text = fs::read_to_string(&path).map_err(|source| Error::Read { path, source })?;
+            evidence.add(&text).map_err(|source| {
+                let (place, source) = (file.place.clone(), Box::new(source));
+                super::Error::Evidence { place, source }
+            })?;
+        }
+        Ok(evidence)
     }
 
     /// What binds the choice for something that `privacy` covers, with so much left to spend.

@@ -2,20 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::want::Want;
+use super::plan::Planned;
 use crate::id::CutId;
 
 /// Puts cuts in the order in which they are made: the next one that waits for nothing that is still to come, of the model that
 /// made the one before where there is such a cut, else the first of any model.
-pub(super) fn in_order(wants: Vec<Want>) -> Vec<Want> {
+pub(super) fn in_order(plan: Vec<Planned>) -> Vec<Planned> {
     let at: BTreeMap<&CutId, usize> =
-        wants.iter().enumerate().map(|(at, want)| (&want.cut, at)).collect();
-    let waits_for = |want: &Want| want.waits_for.as_ref().and_then(|cut| at.get(cut)).copied();
+        plan.iter().enumerate().map(|(at, planned)| (&planned.want.cut, at)).collect();
+    let work = |planned: &'_ Planned| {
+        let waits_for = planned.want.waits_for.as_ref().and_then(|cut| at.get(cut)).copied();
+        let model = planned.work.as_ref().map_or(String::new(), |work| work.model().to_owned());
+        (model, waits_for)
+    };
+    let works: Vec<(String, Option<usize>)> = plan.iter().map(work).collect();
     let works: Vec<Work<'_>> =
-        wants.iter().map(|want| Work { model: &want.model, waits_for: waits_for(want) }).collect();
+        works.iter().map(|(model, waits_for)| Work { model, waits_for: *waits_for }).collect();
     let order = order(&works);
-    let mut wants: Vec<Option<Want>> = wants.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|at| wants[at].take()).collect()
+    let mut plan: Vec<Option<Planned>> = plan.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| plan[at].take()).collect()
 }
 
 /// What the order of a cut depends on.

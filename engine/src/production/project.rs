@@ -11,10 +11,13 @@ use super::cut::{Cut, Scene};
 use super::error::{Error, Result};
 use super::place::{Said, nearest};
 use super::reader::{Problems, Reader, Source};
+use super::server::Server;
 use super::settings::{Layer, Level, Settings};
+use crate::Hint;
 use crate::id::CutId;
 use crate::money::Money;
 use crate::privacy::Privacy;
+use crate::router::{CutKind, Preference};
 
 /// The file that makes a folder a production.
 pub const FILE: &str = "project.toml";
@@ -33,23 +36,6 @@ pub struct Budget {
     pub cut: Option<Money>,
     /// Whether a price is good enough that only others than the provider say.
     pub unverified: bool,
-}
-
-/// A server that the user has set up for hosted models.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Server {
-    /// Its name.
-    pub id: Said<String>,
-    /// The provider whose language it speaks.
-    pub provider: Said<String>,
-    /// Its address, where that is not the provider's own.
-    pub base: Option<Said<String>>,
-    /// The environment variable that holds the key.
-    pub key_variable: Option<Said<String>>,
-    /// The file that holds the key.
-    pub key_file: Option<Said<String>>,
-    /// The model that it serves, where its cards do not say.
-    pub model: Option<Said<String>>,
 }
 
 /// A production as its files say it.
@@ -85,8 +71,10 @@ pub struct Production {
     pub characters: Vec<Character>,
     /// Scenes, in the order of their files and within them.
     pub scenes: Vec<Scene>,
-    /// Which models to prefer, instead of the program's own list.
-    pub routing: Option<Said<String>>,
+    /// Which models to prefer for a type of cut, instead of the program's own list.
+    pub routing: Vec<(CutKind, Vec<Preference>)>,
+    /// A file of what was kept elsewhere.
+    pub evidence: Option<Said<String>>,
     /// Where each cut is: its scene's place, and its own within that.
     places: BTreeMap<CutId, (usize, usize)>,
 }
@@ -291,14 +279,6 @@ fn project(folder: &Path, table: &Reader<'_>) -> Production {
             table.wrong(table.place(), "`schema` is missing", Some(hint));
         }
     }
-    let money = |table: &Reader<'_>, key| {
-        let parse = |text: &str| text.parse::<Money>().map_err(|error| error.to_string());
-        let amount = table.typed(key, parse)?;
-        if amount.value < Money::ZERO {
-            table.wrong(&amount.place, format!("{key}: less than nothing"), None);
-        }
-        Some(amount.value)
-    };
     let mut budget = Budget::default();
     if let Some(table) = table.table("budget") {
         budget = Budget {
@@ -339,36 +319,53 @@ fn project(folder: &Path, table: &Reader<'_>) -> Production {
         budget,
         commercial,
         territory,
-        servers: table.named("provider").into_iter().map(|(id, t)| server(id, t)).collect(),
+        servers: table.named("provider").into_iter().map(|(id, t)| Server::read(id, t)).collect(),
         styles: Vec::new(),
         characters: Vec::new(),
         scenes: Vec::new(),
-        routing: table.text("routing"),
+        routing: routing(table),
+        evidence: table.text("evidence"),
         places: BTreeMap::new(),
     }
 }
 
-fn server(id: Said<String>, table: Reader<'_>) -> Server {
-    super::character::check_name(&table, "provider", &id);
-    let server = Server {
-        provider: table.text("provider").unwrap_or_else(|| id.clone()),
-        id,
-        base: table.parsed("base", |text| {
-            let address = crate::egress::Address::parse(text).map_err(|error| error.to_string());
-            address.map(|_| text.to_owned())
-        }),
-        key_variable: table.text("key_variable"),
-        key_file: table.text("key_file"),
-        model: table.text("model"),
-    };
-    if let Some(key) = table.text("key") {
-        let hint =
-            "name the environment variable with `key_variable`, or a private file with `key_file`";
-        let what = "a key is never written into a production";
-        table.wrong(&key.place, what, Some(hint.to_owned()));
+/// An amount, not less than nothing.
+pub(super) fn money(table: &Reader<'_>, key: &'static str) -> Option<Money> {
+    let parse = |text: &str| text.parse::<Money>().map_err(|error| error.to_string());
+    let amount = table.typed(key, parse)?;
+    if amount.value < Money::ZERO {
+        table.wrong(&amount.place, format!("{key}: less than nothing"), None);
     }
-    table.finish();
-    server
+    Some(amount.value)
+}
+
+/// The preferred models by type of cut.
+fn routing(table: &Reader<'_>) -> Vec<(CutKind, Vec<Preference>)> {
+    let mut lines: Vec<(CutKind, Vec<Preference>)> = Vec::new();
+    for (word, elements) in table.named_lists("routing") {
+        let mut preferences = Vec::new();
+        for element in elements {
+            let text = |key| {
+                let said = element.text(key).filter(|said| !said.value.trim().is_empty());
+                if said.is_none() {
+                    let what = format!("a preferred model needs a `{key}`");
+                    element.wrong(element.place(), what, None);
+                }
+                said.map(|said| said.value)
+            };
+            let (model, why) = (text("model"), text("why"));
+            preferences.extend(model.zip(why).map(|(model, why)| Preference { model, why }));
+            element.finish();
+        }
+        match word.value.parse::<CutKind>() {
+            Err(error) => table.wrong(&word.place, format!("routing: {error}"), error.hint()),
+            Ok(kind) if lines.iter().any(|(other, _)| *other == kind) => {
+                table.wrong(&word.place, format!("routing: a second list for {kind}"), None);
+            }
+            Ok(kind) => lines.push((kind, preferences)),
+        }
+    }
+    lines
 }
 
 fn folder_name(folder: &Path) -> String {

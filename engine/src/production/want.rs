@@ -1,13 +1,17 @@
-//! What a cut still needs: its request, which of its takes are of the cut as it is now, and what it has to wait for.
+//! What a cut still needs: what it is made from, which of its takes are of the cut as it is now, and what it has to wait for.
+//!
+//! A cut that names its model is another one when the model is; a cut that leaves the choice to the router is not, whatever the
+//! choice comes to. Otherwise money that was spent, or memory that somebody else takes, would make its takes worthless.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kinora_cards::Card;
+use kinora_cards::{Card, Size};
 use serde_json::json;
 
 use super::cut::{Cut, End, Picture};
 use super::project::Production;
+use super::render::Workshop;
 use super::resolve::{ResolvedCut, is_for};
 use super::settings::{Length, Settings};
 use crate::Result;
@@ -15,26 +19,22 @@ use crate::hash::Blake3;
 use crate::id::{CutId, TakeId};
 use crate::ledger::{Ledger, TakeRow};
 use crate::manifest::FileRecord;
+use crate::privacy::Privacy;
 use crate::request::{Lora, NegativePrompt, Request};
+use crate::router::Need;
 
-/// A cut with what is asked of a model for it.
+/// A cut with what it is made from.
 #[derive(Debug, Clone)]
 pub struct Want {
     /// The cut.
     pub cut: CutId,
-    /// The kind of cut, in the word of the production; empty where nobody says.
-    pub kind: String,
-    /// The model, by name.
-    pub model: String,
-    /// Its card, where it has one.
-    pub card: Option<&'static Card>,
-    /// What is asked, with the seed of the first take.
-    pub request: Request,
-    /// The frame of another take that it begins with.
-    pub begins: Option<(TakeRow, End)>,
+    /// The model that it names; none where it is to be chosen.
+    pub named: Option<String>,
+    /// The pictures that it is made from.
+    pub pictures: Pictures,
     /// The cut whose take it waits for, where there is none yet.
     pub waits_for: Option<CutId>,
-    /// BLAKE3 of the request without its seed; none while it waits.
+    /// BLAKE3 of what it is made from but the seed; none while it waits.
     pub hash: Option<Blake3>,
     /// Takes there are of the cut as it is now.
     pub made: u32,
@@ -42,8 +42,28 @@ pub struct Want {
     pub takes: u32,
     /// The take that is picked.
     pub picked: Option<TakeId>,
-    /// The word of the cut's label.
-    pub privacy: String,
+    /// Seed of the first take.
+    pub seed: u64,
+}
+
+/// The pictures that a cut is made from, but those of its characters.
+#[derive(Debug, Clone, Default)]
+pub struct Pictures {
+    /// The one that it begins with.
+    pub first: Option<Shown>,
+    /// The one that it ends with.
+    pub last: Option<Shown>,
+    /// Those to go by.
+    pub references: Vec<Shown>,
+}
+
+/// A picture, and where it is from.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// A file.
+    File(PathBuf),
+    /// A frame of a take.
+    Take(Box<TakeRow>, End),
 }
 
 impl Want {
@@ -51,14 +71,21 @@ impl Want {
     pub fn missing(&self) -> u32 {
         if self.picked.is_some() { 0 } else { self.takes.saturating_sub(self.made) }
     }
+
+    /// The take that it goes on from.
+    pub fn parent(&self) -> Option<TakeId> {
+        match self.pictures.first.as_ref()? {
+            Shown::Take(take, _) => Some(take.id),
+            Shown::File(_) => None,
+        }
+    }
 }
 
 /// Answers for the cuts of one production, each once.
 pub struct Wants<'a> {
     production: &'a Production,
     typed: &'a Settings,
-    find: &'a dyn Fn(&str) -> Result<Option<&'static Card>>,
-    default_model: &'a str,
+    workshop: &'a dyn Workshop,
     known: BTreeMap<CutId, Want>,
     /// The cards of the models that were asked for.
     cards: BTreeMap<String, Option<&'static Card>>,
@@ -67,15 +94,14 @@ pub struct Wants<'a> {
 }
 
 impl<'a> Wants<'a> {
-    /// Asks for cuts as the command line says; `find` finds the card of a model, `default_model` is what `auto` comes to.
+    /// Asks for cuts as the command line says.
     pub fn new(
         production: &'a Production,
         typed: &'a Settings,
-        find: &'a dyn Fn(&str) -> Result<Option<&'static Card>>,
-        default_model: &'a str,
+        workshop: &'a dyn Workshop,
     ) -> Self {
         let (known, cards, files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { production, typed, find, default_model, known, cards, files }
+        Self { production, typed, workshop, known, cards, files }
     }
 
     /// Forgets what was answered: takes were made since, and files may have changed.
@@ -87,7 +113,7 @@ impl<'a> Wants<'a> {
     /// What a cut needs now. Its production was read without a problem, so no cut waits for itself.
     ///
     /// # Errors
-    /// A file that cannot be read, a model that is not there, an index that cannot be used.
+    /// A file that cannot be read, an index that cannot be used.
     pub fn of(&mut self, ledger: Option<&Ledger>, cut: &Cut) -> Result<Want> {
         // The cuts that it waits for come first, without recursion: a chain may be long.
         let mut open = vec![cut.id.clone()];
@@ -106,14 +132,54 @@ impl<'a> Wants<'a> {
         Ok(self.known[&cut.id].clone())
     }
 
-    /// The card of a model.
-    fn card(&mut self, model: &str) -> Result<Option<&'static Card>> {
-        if let Some(card) = self.cards.get(model) {
-            return Ok(*card);
+    /// The values of a cut for a model, or its own where none is meant.
+    pub fn resolved(&self, cut: &CutId, card: Option<&'a Card>) -> ResolvedCut<'a> {
+        let resolved = self.production.resolve(cut, self.typed, card);
+        resolved.expect("because the cut is of this production")
+    }
+
+    /// What is asked of a local model for a cut, without its pictures.
+    pub fn request(&self, cut: &CutId, card: Option<&'static Card>) -> Request {
+        let resolved = self.resolved(cut, card);
+        let num_frames = match (resolved.length.as_ref().map(|length| length.value), card) {
+            (Some(Length::Frames(frames)), _) => Some(kinora_cards::Frames(frames)),
+            (Some(_), Some(card)) => Some(resolved.frames(card)),
+            _ => None,
+        };
+        Request {
+            num_frames,
+            size: resolved.size.as_ref().map(|size| size.value),
+            loras: self.loras(&resolved, &|fits| card.is_some_and(|card| is_for(fits, card))),
+            ..words(&resolved)
         }
-        let card = (self.find)(model)?;
+    }
+
+    /// The same where the model was chosen: what it does not make to the pixel and to the frame is fitted.
+    pub fn fitted(&self, cut: &CutId, card: &'static Card) -> Request {
+        let mut request = self.request(cut, Some(card));
+        let of = card.limits.multiple_of.max(1);
+        let fit = |side: u32| side.div_ceil(of).saturating_mul(of);
+        let size = request.size.map(|s| Size { width: fit(s.width), height: fit(s.height) });
+        let frames = request.num_frames;
+        request.size = size;
+        request.num_frames = frames.map(|frames| card.limits.frames.nearest(f64::from(frames.0)));
+        request
+    }
+
+    /// Whether a cut begins with a picture.
+    pub(super) fn begins_with_picture(&self, cut: &CutId) -> bool {
+        self.production.cut(cut).is_some_and(|(_, cut)| cut.first_frame.is_some())
+    }
+
+    /// The card of a model.
+    fn card(&mut self, model: &str) -> Option<&'static Card> {
+        if let Some(card) = self.cards.get(model) {
+            return *card;
+        }
+        // A checkpoint that is not here has a card all the same, and a hosted model has none of this kind.
+        let card = self.workshop.card(model).ok().flatten().or_else(|| kinora_cards::find(model));
         self.cards.insert(model.to_owned(), card);
-        Ok(card)
+        card
     }
 
     /// BLAKE3 of what is in a file. The same adapter serves many cuts, and is large.
@@ -127,34 +193,36 @@ impl<'a> Wants<'a> {
     }
 
     fn resolve(&mut self, ledger: Option<&Ledger>, cut: &Cut) -> Result<Want> {
-        let resolve = |card| {
-            let resolved = self.production.resolve(&cut.id, self.typed, card);
-            resolved.expect("because the cut is of this production")
-        };
-        let said = resolve(None).model.map(|model| model.value);
-        let model = said.filter(|model| model != "auto").unwrap_or(self.default_model.to_owned());
-        let card = self.card(&model)?;
-        let resolved = resolve(card);
-        let mut request = self.request(&resolved, card);
-        let picture = cut.first_frame.as_ref().map(|said| &said.value);
-        let (mut begins, mut waits_for, mut image_hash) = (None, None, None);
-        match picture {
-            Some(Picture::File(file)) => {
-                let path = self.production.folder.join(file);
-                image_hash = Some(self.file(&path)?);
-                request.image = Some(path);
-            }
-            Some(Picture::Take { cut: from, end }) => match self.take_of(ledger, from)? {
-                Some(take) => {
-                    image_hash = Some(format!("{} {end:?}", take.media.blake3));
-                    begins = Some((take, *end));
+        let own = self.resolved(&cut.id, None);
+        let named = own.model.as_ref().map(|model| model.value.clone());
+        let named = named.filter(|name| !name.eq_ignore_ascii_case(Need::AUTO));
+        let mut waits_for = None;
+        let mut show = |picture: &Picture| -> Result<Option<Shown>> {
+            let (from, end) = match picture {
+                Picture::File(file) => {
+                    return Ok(Some(Shown::File(self.production.folder.join(file))));
                 }
-                None => waits_for = Some(from.clone()),
-            },
-            None => {}
+                Picture::Take { cut, end } => (cut, *end),
+            };
+            let Some(take) = self.take_of(ledger, from)? else {
+                waits_for.get_or_insert_with(|| from.clone());
+                return Ok(None);
+            };
+            Ok(Some(Shown::Take(Box::new(take), end)))
+        };
+        let frame = |said: &Option<super::Said<Picture>>| said.as_ref().map(|s| s.value.clone());
+        let mut pictures = Pictures::default();
+        if let Some(picture) = frame(&cut.first_frame) {
+            pictures.first = show(&picture)?;
+        }
+        if let Some(picture) = frame(&cut.last_frame) {
+            pictures.last = show(&picture)?;
+        }
+        for said in &cut.references {
+            pictures.references.extend(show(&said.value)?);
         }
         let hash = match waits_for {
-            None => Some(self.hash(&model, &request, image_hash)?),
+            None => Some(self.hash(&own, named.as_deref(), &pictures)?),
             Some(_) => None,
         };
         let (mut made, mut picked) = (0, None);
@@ -162,20 +230,16 @@ impl<'a> Wants<'a> {
             picked = ledger.picked(&cut.id)?.map(|take| take.id);
             made = hash.map_or(Ok(0), |hash| ledger.count(&cut.id, hash))?;
         }
-        let kind = cut.kind.as_ref().map_or_else(String::new, |kind| kind.value.clone());
         Ok(Want {
             cut: cut.id.clone(),
-            kind,
-            model,
-            card,
-            request,
-            begins,
+            named,
+            pictures,
             waits_for,
             hash,
             made,
-            takes: resolved.takes.value,
+            takes: own.takes.value,
             picked,
-            privacy: resolved.label.privacy.to_string(),
+            seed: own.seed.value,
         })
     }
 
@@ -189,57 +253,51 @@ impl<'a> Wants<'a> {
         Ok(hash.map_or(Ok(None), |hash| ledger.first(cut, hash))?)
     }
 
-    fn request(&self, resolved: &ResolvedCut<'_>, card: Option<&'static Card>) -> Request {
-        let num_frames = match (resolved.length.as_ref().map(|length| length.value), card) {
-            (Some(Length::Frames(frames)), _) => Some(kinora_cards::Frames(frames)),
-            (Some(_), Some(card)) => Some(resolved.frames(card)),
-            _ => None,
-        };
-        Request {
-            prompt: resolved.prompt.clone(),
-            negative: NegativePrompt::from_option(
-                resolved.negative.as_ref().map(|negative| negative.value.clone()),
-            ),
-            size: resolved.size.as_ref().map(|size| size.value),
-            num_frames,
-            num_inference_steps: resolved.steps.as_ref().map(|steps| steps.value),
-            guidance_scale: resolved.guidance.as_ref().map(|scale| scale.value),
-            flow_shift: resolved.flow_shift.as_ref().map(|shift| shift.value),
-            sampler: resolved.sampler.as_ref().map(|sampler| sampler.value),
-            seed: resolved.seed.value,
-            loras: self.loras(resolved, card),
-            ..Request::default()
-        }
-    }
-
-    /// The adapters of the style and then of the characters that fit a model.
-    fn loras(&self, resolved: &ResolvedCut<'_>, card: Option<&Card>) -> Vec<Lora> {
-        let Some(card) = card else { return Vec::new() };
+    /// The adapters of the style and then of the characters that fit.
+    fn loras(&self, resolved: &ResolvedCut<'_>, fits: &dyn Fn(&str) -> bool) -> Vec<Lora> {
         let style = self.production.style_of(resolved.scene, resolved.cut).map(|s| &s.adapters);
         let characters = resolved.cut.characters.iter();
         let characters = characters.filter_map(|c| self.production.character(&c.value));
         let adapters = style.into_iter().chain(characters.map(|c| &c.adapters)).flatten();
-        let fitting = adapters.filter(|(fits, _)| is_for(&fits.value, card));
-        let files = fitting.flat_map(|(_, files)| files);
+        let files = adapters.filter(|(family, _)| fits(&family.value)).flat_map(|(_, files)| files);
         let path = |file: &str| -> PathBuf { self.production.folder.join(file) };
         files.map(|file| Lora { path: path(&file.file.value), scale: file.scale }).collect()
     }
 
-    /// BLAKE3 of everything that a take is made from but its seed.
-    fn hash(&mut self, model: &str, request: &Request, image: Option<String>) -> Result<Blake3> {
+    /// BLAKE3 of everything that a take is made from but its seed; where the model is to be chosen, of all that might be used.
+    fn hash(
+        &mut self,
+        own: &ResolvedCut<'_>,
+        named: Option<&str>,
+        pictures: &Pictures,
+    ) -> Result<Blake3> {
+        let cut = own.cut;
+        let card = named.and_then(|name| self.card(name));
+        let request = match named {
+            Some(_) => self.request(&cut.id, card),
+            None => {
+                let frames = match own.length.as_ref().map(|length| length.value) {
+                    Some(Length::Frames(frames)) => Some(kinora_cards::Frames(frames)),
+                    _ => None,
+                };
+                let size = own.size.as_ref().map(|size| size.value);
+                let loras = self.loras(own, &|_| true);
+                Request { num_frames: frames, size, loras, ..words(own) }
+            }
+        };
         let mut loras = Vec::new();
         for lora in &request.loras {
             loras.push(json!({ "blake3": self.file(&lora.path)?, "scale": lora.scale }));
         }
-        let negative = match &request.negative {
-            NegativePrompt::Absent => None,
-            NegativePrompt::Empty => Some(""),
-            NegativePrompt::Text(text) => Some(text.as_str()),
-        };
-        let text = json!({
-            "model": model,
+        let first = pictures.first.as_ref().map(|picture| self.picture(picture)).transpose()?;
+        let mut text = json!({
+            "model": named.unwrap_or(Need::AUTO),
             "prompt": request.prompt,
-            "negative": negative,
+            "negative": match &request.negative {
+                NegativePrompt::Absent => None,
+                NegativePrompt::Empty => Some(""),
+                NegativePrompt::Text(text) => Some(text.as_str()),
+            },
             "size": request.size.map(|size| [size.width, size.height]),
             "num_frames": request.num_frames.map(|frames| frames.0),
             "steps": request.num_inference_steps,
@@ -247,8 +305,74 @@ impl<'a> Wants<'a> {
             "flow_shift": request.flow_shift,
             "sampler": request.sampler,
             "loras": loras,
-            "image": image,
+            "image": first,
         });
+        // What no local model takes is only there where it is said.
+        if let Some(last) = &pictures.last {
+            text["last"] = self.picture(last)?.into();
+        }
+        if card.is_none() {
+            let mut references = Vec::new();
+            for picture in &pictures.references {
+                references.push(self.picture(picture)?);
+            }
+            for character in &cut.characters {
+                let of = self.production.character(&character.value);
+                for reference in of.into_iter().flat_map(|character| &character.references) {
+                    references
+                        .push(self.file(&self.production.folder.join(&reference.file.value))?);
+                }
+            }
+            text["references"] = references.into();
+            text["audio"] = own.audio.as_ref().map(|audio| audio.value).into();
+            text["multi_shot"] = cut.multi_shot.into();
+            text["length"] = own.length.as_ref().map(|length| length.value.to_string()).into();
+        }
         Ok(Blake3::of(text.to_string().as_bytes()))
+    }
+
+    fn picture(&mut self, picture: &Shown) -> Result<String> {
+        match picture {
+            Shown::File(path) => self.file(path),
+            Shown::Take(take, end) => Ok(format!("{} {end:?}", take.media.blake3)),
+        }
+    }
+}
+
+impl Production {
+    /// Who may see what a cut is made from: what the files say, and what was said of the takes that it goes on from when they
+    /// were made.
+    pub(super) fn label_with_takes(&self, ledger: Option<&Ledger>, want: &Want) -> Result<Privacy> {
+        let (scene, cut) = self.cut(&want.cut).expect("because the cut is of this production");
+        let mut label = self.label_of(scene, cut).privacy;
+        for shown in want.pictures.all() {
+            if let (Shown::Take(take, _), Some(ledger)) = (shown, ledger) {
+                label = label.meet(&self.privacy_called(&ledger.record(take.id)?.privacy));
+            }
+        }
+        Ok(label)
+    }
+}
+
+impl Pictures {
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Shown> {
+        self.first.iter().chain(&self.last).chain(&self.references)
+    }
+}
+
+/// What the words and numbers of a cut ask for, whatever makes it.
+fn words(resolved: &ResolvedCut<'_>) -> Request {
+    Request {
+        prompt: resolved.prompt.clone(),
+        negative: NegativePrompt::from_option(
+            resolved.negative.as_ref().map(|negative| negative.value.clone()),
+        ),
+        num_inference_steps: resolved.steps.as_ref().map(|steps| steps.value),
+        guidance_scale: resolved.guidance.as_ref().map(|scale| scale.value),
+        flow_shift: resolved.flow_shift.as_ref().map(|shift| shift.value),
+        sampler: resolved.sampler.as_ref().map(|sampler| sampler.value),
+        seed: resolved.seed.value,
+        ..Request::default()
     }
 }

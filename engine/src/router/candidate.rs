@@ -108,6 +108,8 @@ pub struct Limits {
     pub max_references: u32,
     /// Whether reference pictures may go along with a first frame.
     pub references_with_frames: bool,
+    /// Why it makes nothing like this cut, where it said so itself.
+    pub refuses: Option<String>,
 }
 
 /// Under which terms a model may be used.
@@ -146,6 +148,7 @@ impl Candidate {
                 fps: Some(defaults.fps),
                 max_references: 0,
                 references_with_frames: false,
+                refuses: None,
             },
             audio: Audio::Never,
             multi_shot: MultiShot::No,
@@ -187,6 +190,7 @@ impl Candidate {
                 fps: card.fps,
                 max_references: card.max_references,
                 references_with_frames: card.references_with_frames,
+                refuses: None,
             },
             audio: card.audio,
             multi_shot: card.multi_shot,

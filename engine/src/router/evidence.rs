@@ -129,6 +129,11 @@ impl Preferences {
         Ok(Self(all))
     }
 
+    /// Puts a list in the place of that of a type of cut.
+    pub fn put(&mut self, kind: CutKind, preferences: Vec<Preference>) {
+        self.0.insert(kind, preferences);
+    }
+
     /// The preferences of a type of cut.
     pub fn of(&self, kind: CutKind) -> &[Preference] {
         self.0.get(&kind).map_or(&[], Vec::as_slice)
@@ -154,7 +159,59 @@ pub(super) enum Verdict {
     Rejected,
 }
 
+/// A file of what was kept elsewhere.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    #[serde(default)]
+    rate: Vec<Rate>,
+}
+
+/// One line of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rate {
+    #[serde(rename = "type")]
+    kind: CutKind,
+    model: String,
+    kept: u32,
+    of: u32,
+}
+
+/// What can be wrong with a file of what was kept elsewhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// The text does not read as one.
+    #[error("evidence: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// More was kept than there was.
+    #[error("evidence: {kept} of {of} takes of {model} cannot have been kept")]
+    More {
+        /// The model.
+        model: String,
+        /// Takes that were kept.
+        kept: u32,
+        /// Takes that were decided about.
+        of: u32,
+    },
+}
+
 impl Evidence {
+    /// Adds what was kept elsewhere: `[[rate]]` with `type`, `model`, `kept` and `of`.
+    ///
+    /// # Errors
+    /// A text that is no such file.
+    pub fn add(&mut self, text: &str) -> Result<(), EvidenceError> {
+        for Rate { kind, model, kept, of } in toml::from_str::<Kept>(text)?.rate {
+            if kept > of {
+                return Err(EvidenceError::More { model, kept, of });
+            }
+            self.keep_rates.push(KeepRate { kind: kind.name().to_owned(), model, kept, of });
+        }
+        Ok(())
+    }
+
     /// Decisions that it takes before a keep rate counts.
     pub const ENOUGH: u32 = 5;
 

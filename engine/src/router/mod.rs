@@ -25,7 +25,7 @@ mod territory;
 
 pub use candidate::{Candidate, Fit, Limits, Place, Terms};
 pub use error::{Error, Obstacle, Result};
-pub use evidence::{Evidence, Preference, Preferences, PreferencesError};
+pub use evidence::{Evidence, EvidenceError, Preference, Preferences, PreferencesError};
 pub use kind::{CutKind, NotAKind, Proposal, Words, propose};
 pub use need::{Known, Need};
 pub use policy::{Left, Policy};

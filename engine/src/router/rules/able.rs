@@ -131,6 +131,9 @@ pub(super) fn length(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> 
 
 /// Whether its pictures are large enough.
 pub(super) fn size(case: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
+    if let Some(why) = &candidate.limits.refuses {
+        return Some(Finding::forbids(why.clone(), "ask for another size or length"));
+    }
     let size = case.need.size?;
     let wanted = size.width.min(size.height);
     let Some(sides) = &candidate.limits.short_sides else {
