@@ -14,7 +14,7 @@ use kinora_engine::generator::Generator;
 use kinora_engine::hash::Blake3;
 use kinora_engine::id::CutId;
 use kinora_engine::ledger::Ledger;
-use kinora_engine::production::{Production, Settings, Want, Workshop};
+use kinora_engine::production::{Production, Server, Settings, Want, Workshop};
 use kinora_tests::takes;
 
 /// Cuts of a scene.
@@ -130,8 +130,16 @@ impl Workshop for Shop {
         Err(kinora_engine::Error::Unknown { what: "model", found: model.to_owned(), known: "none" })
     }
 
-    fn default_model(&self) -> &str {
-        &built_in().name
+    fn here(&self) -> Vec<&'static Card> {
+        vec![built_in()]
+    }
+
+    fn has_key(&self, _: &Server) -> bool {
+        false
+    }
+
+    fn is_offline(&self) -> bool {
+        true
     }
 }
 
@@ -164,7 +172,7 @@ fn make(folder: &Path, cuts: usize, takes: u32) -> Result<(), Box<dyn Error>> {
     let all: Vec<_> = production.cuts().map(|(_, cut)| cut).collect();
     loop {
         let plan = production.plan(&all, &Settings::default(), &Shop, Some(&ledger))?;
-        let ready = plan.iter().filter(|want| want.made == 0);
+        let ready = plan.iter().map(|planned| &planned.want).filter(|want| want.made == 0);
         let ready: Vec<(&Want, Blake3)> =
             ready.filter_map(|want| Some((want, want.hash?))).collect();
         if ready.is_empty() {
