@@ -141,6 +141,9 @@ pub(crate) struct Render {
     /// Print what would be made, in order, and make nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Takes that providers make at a time.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) parallel: u32,
     /// Ask no host.
     #[arg(long)]
     pub(crate) offline: bool,

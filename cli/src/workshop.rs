@@ -1,7 +1,10 @@
 //! The models of this machine and the keys of this user, as a production asks for them.
 
+use std::path::Path;
+
 use kinora_engine::Error;
 use kinora_engine::cards::{Card, built_in};
+use kinora_engine::egress::Token;
 use kinora_engine::generator::Generator;
 use kinora_engine::local::{self, LocalGenerator, LocalOptions};
 use kinora_engine::production::{Server, Workshop};
@@ -46,11 +49,10 @@ impl Workshop for Shop {
         carried.into_iter().chain(others.filter_map(|found| found.card)).collect()
     }
 
-    fn has_key(&self, server: &Server) -> bool {
+    fn key(&self, server: &Server) -> Result<Option<Token>, Error> {
         let variable = server.key_variable.as_ref().and_then(|name| std::env::var_os(&name.value));
-        let file = server.key_file.as_ref();
-        variable.is_some_and(|key| !key.is_empty())
-            || file.is_some_and(|file| std::path::Path::new(&file.value).is_file())
+        let file = server.key_file.as_ref().map_or("", |file| file.value.as_str());
+        Ok(Token::find(variable, Path::new(file))?)
     }
 
     fn is_offline(&self) -> bool {

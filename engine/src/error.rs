@@ -205,6 +205,9 @@ pub enum Error {
     /// A log cannot be followed, or is not what was written.
     #[error(transparent)]
     Chain(#[from] crate::chain::Error),
+    /// A picture cannot be made ready to leave.
+    #[error(transparent)]
+    Upload(#[from] crate::egress::upload::Error),
     /// A production cannot be read, or what it says is wrong.
     #[error(transparent)]
     Production(#[from] crate::production::Error),
@@ -258,6 +261,7 @@ impl Hint for Error {
             Self::Local(error) => error.kind(),
             Self::Egress(error) => error.kind(),
             Self::Chain(error) => error.kind(),
+            Self::Upload(error) => error.kind(),
             Self::Production(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::HostedCard(error) => error.kind(),
@@ -289,6 +293,7 @@ impl Hint for Error {
             Self::Local(error) => error.hint(),
             Self::Egress(error) => error.hint(),
             Self::Chain(error) => error.hint(),
+            Self::Upload(error) => error.hint(),
             Self::Production(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
             Self::HostedCard(error) => error.hint(),

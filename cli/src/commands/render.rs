@@ -1,12 +1,15 @@
 //! `kinora render`: what is missing of a production becomes takes.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Mutex;
 
 use kinora_engine::id::CutId;
-use kinora_engine::ledger::{Ledger, TakeRow};
+use kinora_engine::job::Intent;
+use kinora_engine::ledger::{Job, Ledger, TakeRow};
 use kinora_engine::money::Money;
-use kinora_engine::observe::Observer;
+use kinora_engine::observe::{Event, Observer};
 use kinora_engine::production::{
     Place, Planned, Planner, Production, Progress, Said, Settings, Work,
 };
@@ -18,6 +21,27 @@ use crate::errors::Failure;
 use crate::settings;
 use crate::ui::{self, Mode, Ui};
 use crate::workshop::Shop;
+
+/// Tells once that a provider is asked, and passes on the wish to stop.
+struct Away(Mutex<Option<String>>);
+
+impl Away {
+    fn new(begins: String) -> Self {
+        Self(Mutex::new(Some(begins)))
+    }
+}
+
+impl Observer for Away {
+    fn on(&self, _: &Event) -> ControlFlow<()> {
+        if ui::is_interrupted() {
+            return ControlFlow::Break(());
+        }
+        if let Some(begins) = self.0.lock().ok().and_then(|mut begins| begins.take()) {
+            ui::tell(&begins);
+        }
+        ControlFlow::Continue(())
+    }
+}
 
 /// Tells of takes as they are made.
 struct Told {
@@ -33,8 +57,29 @@ impl Progress for Told {
         seed: u64,
     ) -> Box<dyn Observer> {
         let (cut, model) = (&planned.want.cut, work.model());
-        ui::tell(&format!("{cut} take {number}, {model}, seed {seed}"));
-        Box::new(Ui::new(Mode::Film))
+        match work {
+            Work::Local(_) => {
+                ui::tell(&format!("{cut} take {number}, {model}, seed {seed}"));
+                Box::new(Ui::new(Mode::Film))
+            }
+            Work::Hosted(work) => {
+                let host = &work.card.host;
+                Box::new(Away::new(format!("{cut} take {number}, {model} at {host}, seed {seed}")))
+            }
+        }
+    }
+
+    fn resumes(&mut self, job: &Job) -> Box<dyn Observer> {
+        let Intent { cut, number, host, .. } = &job.intent;
+        Box::new(Away::new(format!("{cut} take {number}, begun before at {host}")))
+    }
+
+    fn left(&mut self, cut: &CutId, number: u32, why: &str) {
+        ui::tell(&format!("{cut} take {number} is left with its provider: {why}"));
+    }
+
+    fn is_stopped(&self) -> bool {
+        ui::is_interrupted()
     }
 
     fn made(&mut self, _: &TakeRow, path: &Path) {
@@ -66,20 +111,33 @@ pub(crate) fn run(options: &Render) -> Result<ExitCode, Failure> {
     let typed = typed(options);
     if options.dry_run {
         let ledger = Ledger::open_existing(&folder)?;
+        if let Some(ledger) = &ledger {
+            let away = ledger.open_jobs()?.len() + ledger.unknown_jobs()?.len();
+            if away > 0 {
+                ui::tell(&format!("{} left with providers come first", ui::count(away, "take")));
+            }
+        }
         let mut planner = Planner::new(&production, &typed, &shop, ledger.as_ref())?;
         let left = planner.left();
         return Ok(print(&planner.plan(ledger.as_ref(), &cuts)?, left));
     }
     ui::stop_on_interrupt();
-    let mut ledger = Ledger::open(&folder)?;
+    let ledger = Mutex::new(Ledger::open(&folder)?);
     let mut told = Told { worst: None };
-    let rendered = production.render(&cuts, &typed, &shop, &mut ledger, &mut told)?;
+    let parallel = options.parallel as usize;
+    let rendered = production.render(&cuts, &typed, &shop, &ledger, parallel, &mut told)?;
+    if rendered.left > 0 {
+        let takes = ui::count(rendered.left as usize, "take");
+        ui::tell(&format!(
+            "left with providers: {takes}; the next `kinora render` goes on with them"
+        ));
+    }
     if rendered.waiting > 0 {
         let cuts = ui::count(rendered.waiting as usize, "cut");
         ui::tell(&format!("left out: {cuts} that would go on from a cut without a take"));
     }
     match told.worst {
-        None if rendered.made == 0 => ui::tell("nothing is missing"),
+        None if rendered.made == 0 && rendered.left == 0 => ui::tell("nothing is missing"),
         None => {}
         Some(kind) => {
             let failed = ui::count(rendered.failed as usize, "cut");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use kinora_cards::{Frames, Size};
 
 use super::place::{Place, Problem};
+use crate::hosted::jobs::Ended;
 use crate::id::CutId;
 use crate::router::EvidenceError;
 use crate::{Hint, Kind};
@@ -51,6 +52,16 @@ pub enum Error {
     /// A cut that does not fit into the memory of this machine.
     #[error(transparent)]
     TooLarge(Box<TooLarge>),
+    /// A take that a provider did not make.
+    #[error("{what}: {why}")]
+    Hosted {
+        /// What happened.
+        what: &'static str,
+        /// What the provider says, without keys and addresses.
+        why: String,
+        /// The kind of failure.
+        kind: Kind,
+    },
     /// A file of what was kept elsewhere makes no sense.
     #[error("{place}: {source}")]
     Evidence {
@@ -69,6 +80,22 @@ pub enum Error {
         /// What is near, or all there is.
         hint: String,
     },
+}
+
+/// What became of a take that a provider did not make.
+pub(super) fn outcome(ended: Ended) -> Error {
+    let (what, why, kind) = match ended {
+        Ended::Refused { why } => ("the provider does not make this picture", why, Kind::Policy),
+        Ended::Failed { why } => ("it went wrong at the provider", why, Kind::Provider),
+        Ended::NotCreated { why, kind } => ("the provider did not begin it", why, kind),
+        Ended::Unknown { why } | Ended::Left { why } => {
+            ("nobody waits for it", why, Kind::Provider)
+        }
+        Ended::Cancelled | Ended::Done => {
+            ("it is over", "it was called off".to_owned(), Kind::Provider)
+        }
+    };
+    Error::Hosted { what, why, kind }
 }
 
 /// A cut that does not fit into the memory of this machine.
@@ -106,6 +133,7 @@ impl Hint for Error {
         match self {
             Self::None { .. } | Self::Exists { .. } | Self::Unknown { .. } => Kind::Usage,
             Self::Write { .. } | Self::TooLarge(_) => Kind::Resources,
+            Self::Hosted { kind, .. } => *kind,
             Self::Read { .. } | Self::Invalid { .. } | Self::Evidence { .. } => Kind::Config,
         }
     }

@@ -97,7 +97,7 @@ impl<'a> Models<'a> {
         }
         let mut served = Vec::new();
         for (at, server) in production.servers.iter().enumerate() {
-            let has_key = workshop.has_key(server);
+            let has_key = workshop.key(server).is_ok_and(|key| key.is_some());
             let of_server = |card| Served { card, server: Some(at), has_key };
             served.extend(server.cards()?.into_iter().map(of_server));
         }

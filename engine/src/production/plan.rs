@@ -29,6 +29,10 @@ use crate::{Error, Result};
 pub struct Planned {
     /// The cut.
     pub want: Want,
+    /// What the picture should be, in words that every model knows.
+    pub prompt: String,
+    /// What it should not be, where somebody says.
+    pub negative: Option<String>,
     /// What it needs of a model.
     pub need: Need,
     /// Why this model.
@@ -202,7 +206,8 @@ impl<'a> Planner<'a> {
         if let Ok(work) = &work {
             self.purse.take(&want.cut, work.price().times(f64::from(want.missing())));
         }
-        Ok(Planned { want, need, route, work })
+        let negative = own.negative.map(|negative| negative.value);
+        Ok(Planned { want, prompt: own.prompt, negative, need, route, work })
     }
 
     /// How a cut is made on a model.

@@ -24,7 +24,7 @@ pub(super) const EXTENSION: &str = "mp4";
 
 /// A take that is being made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Made {
+pub(super) struct Numbered {
     pub(super) id: TakeId,
     pub(super) number: u32,
     pub(super) seed: u64,
@@ -63,7 +63,7 @@ impl Production {
         planned: &Planned,
         work: &LocalWork,
         tried: &[Tried],
-        made: Made,
+        made: Numbered,
         take: &Take,
     ) -> Result<TakeRow> {
         let media = ledger.import_media(&take.path)?;
@@ -99,7 +99,7 @@ impl Production {
         &self,
         ledger: &Ledger,
         planned: &Planned,
-        made: Made,
+        made: Numbered,
         media: crate::ledger::Media,
         frames_hash: crate::hash::Blake3,
     ) -> Result<TakeRecord> {

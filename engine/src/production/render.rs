@@ -1,29 +1,30 @@
 //! Renders the cuts of a production: what is missing becomes takes, in an order in which a model is loaded once and nothing waits
-//! for what comes later.
+//! for what comes later. This machine makes one take at a time; meanwhile providers make others.
 //!
 //! There is no list of what is to be done that could be lost: what is missing follows from the production's files and the
-//! ledger, so a run that was killed goes on by being started again, and makes no take twice.
+//! ledger, so a run that was killed goes on by being started again, and makes no take twice. What a provider was making then is
+//! waited for again.
 
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Mutex;
+use std::thread;
 
-use jiff::Timestamp;
 use kinora_cards::Card;
 
 use super::cut::Cut;
-use super::plan::{LocalWork, Planned, Planner, Work};
+use super::hosting::{Hosting, held};
+use super::plan::{Planned, Planner, Work};
 use super::project::Production;
 use super::queue::Queue;
-use super::record::{Made, Tried};
+use super::run::Run;
 use super::server::Server;
 use super::settings::Settings;
-use super::want::Want;
+use crate::egress::Token;
 use crate::generator::Generator;
-use crate::id::{CutId, TakeId};
-use crate::ledger::{Failure, Ledger, TakeRow};
+use crate::id::CutId;
+use crate::ledger::{Job, Ledger, TakeRow};
 use crate::observe::Observer;
-use crate::request::Request;
-use crate::{Error, Hint, Kind, Result, write_take};
+use crate::{Error, Result};
 
 /// Where models come from.
 pub trait Workshop {
@@ -42,8 +43,11 @@ pub trait Workshop {
     /// The cards whose checkpoints are on this machine; none where nothing is made here.
     fn here(&self) -> Vec<&'static Card>;
 
-    /// Whether there is a key for a server.
-    fn has_key(&self, server: &Server) -> bool;
+    /// The key for a server, where there is one.
+    ///
+    /// # Errors
+    /// A place that should hold one and does not, or that others can read.
+    fn key(&self, server: &Server) -> Result<Option<Token>>;
 
     /// Whether no host may be asked.
     fn is_offline(&self) -> bool;
@@ -51,7 +55,7 @@ pub trait Workshop {
 
 /// Hears how a rendering goes.
 pub trait Progress {
-    /// A take begins; what the generator says of it goes to the observer.
+    /// A take is to be made; what is told of it goes to the observer. A provider may begin with it later.
     fn begins(
         &mut self,
         planned: &Planned,
@@ -59,12 +63,18 @@ pub trait Progress {
         number: u32,
         seed: u64,
     ) -> Box<dyn Observer>;
+    /// A take that a provider was asked for before is waited for.
+    fn resumes(&mut self, job: &Job) -> Box<dyn Observer>;
     /// A take is in the ledger.
     fn made(&mut self, take: &TakeRow, path: &Path);
     /// An attempt came to nothing.
     fn failed(&mut self, cut: &CutId, number: u32, error: &Error);
     /// A cut cannot be made; nothing was tried.
     fn refused(&mut self, cut: &CutId, error: &Error);
+    /// A take is still being made by a provider, or may be, and nobody waits for it now.
+    fn left(&mut self, cut: &CutId, number: u32, why: &str);
+    /// Whether people want it to stop.
+    fn is_stopped(&self) -> bool;
 }
 
 /// What a rendering came to.
@@ -76,6 +86,8 @@ pub struct Rendered {
     pub failed: u32,
     /// Cuts that wait for a cut that is not rendered.
     pub waiting: u32,
+    /// Takes that providers still make, or may make.
+    pub left: u32,
 }
 
 impl Production {
@@ -93,7 +105,8 @@ impl Production {
         Planner::new(self, typed, workshop, ledger)?.plan(ledger, cuts)
     }
 
-    /// Makes what is missing of some cuts. Only one process renders a production at a time.
+    /// Makes what is missing of some cuts, with so many takes at a time by providers. Only one process renders a production at a
+    /// time.
     ///
     /// # Errors
     /// [`Error::Cancelled`], another process that renders, a ledger that cannot be written. What a single take fails with is
@@ -103,155 +116,28 @@ impl Production {
         cuts: &[&Cut],
         typed: &Settings,
         workshop: &dyn Workshop,
-        ledger: &mut Ledger,
+        ledger: &Mutex<Ledger>,
+        parallel: usize,
         progress: &mut dyn Progress,
     ) -> Result<Rendered> {
-        let _lock = ledger.lock_for_rendering()?;
-        ledger.show_newest()?;
-        let mut planner = Planner::new(self, typed, workshop, Some(ledger))?;
-        let queue = Queue::new(planner.plan(Some(ledger), cuts)?);
-        let mut run = Run {
-            production: self,
-            workshop,
-            planner,
-            ledger,
-            progress,
-            open: None,
-            rendered: Rendered::default(),
-        };
-        run.all(queue)?;
-        Ok(run.rendered)
-    }
-}
-
-/// A rendering that goes on.
-struct Run<'a> {
-    production: &'a Production,
-    workshop: &'a dyn Workshop,
-    planner: Planner<'a>,
-    ledger: &'a mut Ledger,
-    progress: &'a mut dyn Progress,
-    /// The model that is open.
-    open: Option<(String, Box<dyn Generator>)>,
-    rendered: Rendered,
-}
-
-impl Run<'_> {
-    fn all(&mut self, mut queue: Queue) -> Result<()> {
-        loop {
-            let open = self.open.as_ref().map(|(model, _)| model.as_str());
-            let Some(mut planned) = queue.next(open) else { break };
-            // People pick meanwhile, and other processes make takes.
-            planned.want = self.want(&planned)?;
-            match std::mem::replace(&mut planned.work, Err(Error::Cancelled)) {
-                Ok(work) => self.cut(&planned, work)?,
-                Err(error) => {
-                    self.rendered.failed += 1;
-                    self.progress.refused(&planned.want.cut, &error);
-                }
-            }
-            for mut freed in queue.freed_by(&planned.want.cut) {
-                freed.want = self.want(&freed)?;
-                queue.put(freed);
-            }
+        let (_lock, hosting, jobs, planner, queue);
+        {
+            let ledger = held(ledger);
+            _lock = ledger.lock_for_rendering()?;
+            ledger.show_newest()?;
+            hosting = Hosting::new(self, workshop, &ledger)?;
+            jobs = [ledger.open_jobs()?, ledger.unknown_jobs()?].concat();
+            let mut chooses = Planner::new(self, typed, workshop, Some(&ledger))?;
+            queue = Queue::new(chooses.plan(Some(&ledger), cuts)?);
+            planner = chooses;
         }
-        self.rendered.waiting += queue.waiting();
-        Ok(())
+        thread::scope(|scope| {
+            let mut run = Run::new(self, workshop, planner, ledger, progress);
+            run.hire(scope, &hosting, parallel);
+            let done = run.all(queue, jobs);
+            // Without work to wait for, everybody goes home.
+            let rendered = run.end();
+            done.map(|()| rendered)
+        })
     }
-
-    /// What a cut needs now.
-    fn want(&mut self, planned: &Planned) -> Result<Want> {
-        let (_, cut) = self.production.cut(&planned.want.cut).expect("because it is planned");
-        self.planner.wants.forget();
-        self.planner.wants.of(Some(self.ledger), cut)
-    }
-
-    /// Makes the takes that a cut lacks.
-    fn cut(&mut self, planned: &Planned, work: Work) -> Result<()> {
-        if planned.want.waits_for.is_some() {
-            self.rendered.waiting += 1;
-            return Ok(());
-        }
-        let (mut work, mut tried) = (work, Vec::new());
-        let mut missing = planned.want.missing();
-        while missing > 0 {
-            let number = self.ledger.next_number(&planned.want.cut)?;
-            let id = TakeId::new(Timestamp::now())
-                .map_err(|source| Error::Write { path: self.production.folder.clone(), source })?;
-            let made = Made { id, number, seed: seed_of(planned, number), begun: Instant::now() };
-            let observer = self.progress.begins(planned, &work, number, made.seed);
-            let done = match &work {
-                Work::Local(local) => self.take(planned, local, &tried, made, &*observer),
-                Work::Hosted(_) => {
-                    Err(Error::NotBuilt { what: "asking hosted models", feature: "hosted" })
-                }
-            };
-            drop(observer);
-            match done {
-                Ok(row) => {
-                    missing -= 1;
-                    self.rendered.made += 1;
-                    self.progress.made(&row, &self.ledger.render_path(&row));
-                }
-                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
-                Err(error) => {
-                    self.fail(planned, made, &error)?;
-                    tried.push(Tried { model: work.model().to_owned(), why: error.to_string() });
-                    // Only what another model might have room for is tried there; all else would fail in the same way.
-                    let next = (error.kind() == Kind::Resources && planned.want.named.is_none())
-                        .then(|| self.planner.next(planned, &tried))
-                        .flatten();
-                    match next {
-                        Some(next) => work = next,
-                        None => break,
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, planned: &Planned, made: Made, error: &Error) -> Result<()> {
-        self.rendered.failed += 1;
-        self.progress.failed(&planned.want.cut, made.number, error);
-        self.ledger.record_failure(&Failure {
-            take: made.id,
-            cut: planned.want.cut.clone(),
-            number: made.number,
-            kind: error.kind(),
-            why: error.to_string(),
-        })?;
-        Ok(())
-    }
-
-    /// Makes one take on this machine.
-    fn take(
-        &mut self,
-        planned: &Planned,
-        work: &LocalWork,
-        tried: &[Tried],
-        made: Made,
-        observer: &dyn Observer,
-    ) -> Result<TakeRow> {
-        let generator = match &mut self.open {
-            Some((model, generator)) if *model == work.model => generator,
-            open => {
-                // The one before makes room first.
-                *open = None;
-                &mut open.insert((work.model.clone(), self.workshop.open(&work.model)?)).1
-            }
-        };
-        let mut request = Request { seed: made.seed, ..work.request.clone() };
-        if let Some(first) = &planned.want.pictures.first {
-            request.image = Some(self.production.picture(self.ledger, first)?);
-        }
-        let path = self.ledger.work_path(made.id, super::record::EXTENSION);
-        let take = write_take(generator.as_ref(), &request, &path, observer)?;
-        self.production.keep_local(self.ledger, planned, work, tried, made, &take)
-    }
-}
-
-/// The seed of a take.
-fn seed_of(planned: &Planned, number: u32) -> u64 {
-    planned.want.seed.wrapping_add(u64::from(number - 1))
 }

@@ -38,6 +38,8 @@ pub struct Want {
     pub hash: Option<Blake3>,
     /// Takes there are of the cut as it is now.
     pub made: u32,
+    /// Takes of the cut as it is now that providers were asked for.
+    pub away: u32,
     /// Takes there are to be.
     pub takes: u32,
     /// The take that is picked.
@@ -69,7 +71,8 @@ pub enum Shown {
 impl Want {
     /// How many takes are missing: none where one is picked.
     pub fn missing(&self) -> u32 {
-        if self.picked.is_some() { 0 } else { self.takes.saturating_sub(self.made) }
+        let there = self.made.saturating_add(self.away);
+        if self.picked.is_some() { 0 } else { self.takes.saturating_sub(there) }
     }
 
     /// The take that it goes on from.
@@ -91,6 +94,8 @@ pub struct Wants<'a> {
     cards: BTreeMap<String, Option<&'static Card>>,
     /// BLAKE3 of the files that were read.
     files: BTreeMap<PathBuf, String>,
+    /// What providers were asked for, by cut and by what it is made from.
+    away: Option<BTreeMap<(CutId, Blake3), u32>>,
 }
 
 impl<'a> Wants<'a> {
@@ -101,12 +106,13 @@ impl<'a> Wants<'a> {
         workshop: &'a dyn Workshop,
     ) -> Self {
         let (known, cards, files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { production, typed, workshop, known, cards, files }
+        Self { production, typed, workshop, known, cards, files, away: None }
     }
 
     /// Forgets what was answered: takes were made since, and files may have changed.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.away = None;
         self.files.clear();
     }
 
@@ -225,10 +231,13 @@ impl<'a> Wants<'a> {
             None => Some(self.hash(&own, named.as_deref(), &pictures)?),
             Some(_) => None,
         };
-        let (mut made, mut picked) = (0, None);
+        let (mut made, mut away, mut picked) = (0, 0, None);
         if let Some(ledger) = ledger {
             picked = ledger.picked(&cut.id)?.map(|take| take.id);
-            made = hash.map_or(Ok(0), |hash| ledger.count(&cut.id, hash))?;
+            if let Some(hash) = hash {
+                made = ledger.count(&cut.id, hash)?;
+                away = self.away(ledger, &cut.id, hash)?;
+            }
         }
         Ok(Want {
             cut: cut.id.clone(),
@@ -237,10 +246,26 @@ impl<'a> Wants<'a> {
             waits_for,
             hash,
             made,
+            away,
             takes: own.takes.value,
             picked,
             seed: own.seed.value,
         })
+    }
+
+    /// How many takes of a cut providers were asked for.
+    fn away(&mut self, ledger: &Ledger, cut: &CutId, hash: Blake3) -> Result<u32> {
+        if self.away.is_none() {
+            let mut away = BTreeMap::new();
+            for job in ledger.open_jobs()?.into_iter().chain(ledger.unknown_jobs()?) {
+                if let Some(request) = super::hosted::request_of(&job) {
+                    *away.entry((job.intent.cut, request)).or_default() += 1;
+                }
+            }
+            self.away = Some(away);
+        }
+        let away = self.away.as_ref().and_then(|away| away.get(&(cut.clone(), hash)));
+        Ok(away.copied().unwrap_or_default())
     }
 
     /// The take of a cut that others go on from: the picked one, else the first of the cut as it is now that is not rejected.

@@ -1,0 +1,193 @@
+//! A take that a provider makes: what is ordered, what its job keeps until it is there, and how it gets into the ledger.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::hosting::held;
+use super::plan::{HostedWork, Planned};
+use super::project::Production;
+use super::record::Numbered;
+use super::want::Shown;
+use crate::egress::Labelled;
+use crate::egress::upload::{self, Wanted};
+use crate::hash::Blake3;
+use crate::hosted::jobs::{Kept, Made, Ticket};
+use crate::hosted::{Order, Picture};
+use crate::id::{CutId, TakeId};
+use crate::ledger::{Job, Ledger, Place, SCHEMA, TakeRecord};
+use crate::media::PictureFormat;
+use crate::{Error, Result, media};
+
+/// What every provider takes of a picture.
+const WANTED: Wanted =
+    Wanted { format: PictureFormat::Png, most_side_px: 2048, most_bytes: 8 << 20 };
+
+/// What is known of a take before it is made: what its job keeps, so that any process can put it into the ledger.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Begun {
+    cut: CutId,
+    number: u32,
+    kind: String,
+    request: Blake3,
+    seed: u64,
+    model: String,
+    route: Value,
+    place: Place,
+    licence: String,
+    territory: String,
+    privacy: String,
+    egress: Vec<Blake3>,
+    parent: Option<TakeId>,
+    order: Value,
+    begun: Timestamp,
+}
+
+/// What a take that a provider was asked for is made from, as its job keeps it; none where another version asked.
+pub(super) fn request_of(job: &Job) -> Option<Blake3> {
+    let kept = Kept::of(&job.intent).ok()?;
+    serde_json::from_value::<Begun>(kept.record).ok().map(|begun| begun.request)
+}
+
+impl Production {
+    /// What is asked of a provider for a take, and what its job keeps.
+    ///
+    /// # Errors
+    /// A picture that cannot be read.
+    pub(super) fn order(
+        &self,
+        ledger: &Ledger,
+        planned: &Planned,
+        work: &HostedWork,
+        made: Numbered,
+    ) -> Result<(Order, Ticket)> {
+        let (want, asked) = (&planned.want, work.asked);
+        let label = self.label_with_takes(Some(ledger), want)?;
+        let labelled = |text: String| Labelled::new(text, label.clone());
+        let picture = |path: &Path| -> Result<Picture> {
+            Ok(upload::picture(path, label.clone(), &WANTED)?.into())
+        };
+        let shown = |shown: &Option<Shown>| {
+            let path = shown.as_ref().map(|shown| self.picture(ledger, shown)).transpose()?;
+            path.map(|path| picture(&path)).transpose()
+        };
+        let mut references = Vec::new();
+        for path in self.references(ledger, planned)? {
+            if references.len() < asked.references as usize {
+                references.push(picture(&path)?);
+            }
+        }
+        let order = Order {
+            take: made.id,
+            prompt: labelled(planned.prompt.clone()),
+            negative: planned.negative.clone().map(labelled),
+            seconds: asked.seconds,
+            size: asked.size,
+            fps: planned.need.fps.map(|fps| fps.round() as u32),
+            seed: made.seed,
+            audio: asked.audio,
+            first_frame: shown(&want.pictures.first)?,
+            last_frame: shown(&want.pictures.last)?,
+            references,
+        };
+        let card = &work.card;
+        let payload = order.payload();
+        let begun = Begun {
+            cut: want.cut.clone(),
+            number: made.number,
+            kind: planned.kind(),
+            request: want.hash.expect("because it waits for nothing"),
+            seed: made.seed,
+            model: card.name.clone(),
+            route: planned.reasons(&card.name, &card.host, work.step, &[]),
+            place: Place::Hosted {
+                provider: card.provider.clone(),
+                model: card.model.clone(),
+                host: card.host.clone(),
+            },
+            licence: card.licence.spdx.clone(),
+            territory: self.territory.as_ref().map_or_else(String::new, |said| said.value.clone()),
+            privacy: label.word().to_owned(),
+            egress: payload.parts().iter().map(|part| part.blake3).collect(),
+            parent: want.parent(),
+            order: json!({
+                "prompt": order.prompt.value(),
+                "negative": order.negative.as_ref().map(Labelled::value),
+                "seconds": order.seconds,
+                "size": [order.size.width, order.size.height],
+                "fps": order.fps,
+                "audio": order.audio,
+                "parts": payload.parts(),
+            }),
+            begun: Timestamp::now(),
+        };
+        let unreadable = |source| Error::Manifest { path: self.folder.clone(), source };
+        let ticket = Ticket {
+            cut: want.cut.clone(),
+            number: made.number,
+            reserved: work.price,
+            record: serde_json::to_value(begun).map_err(unreadable)?,
+        };
+        Ok((order, ticket))
+    }
+
+    /// The pictures to go by: the cut's own, then those of its characters.
+    fn references(&self, ledger: &Ledger, planned: &Planned) -> Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for shown in &planned.want.pictures.references {
+            paths.push(self.picture(ledger, shown)?);
+        }
+        for known in &planned.need.characters {
+            let character = self.character(&known.name).into_iter();
+            let files = character.flat_map(|one| &one.references).map(|one| &one.file.value);
+            paths.extend(files.map(|file| self.folder.join(file)));
+        }
+        Ok(paths)
+    }
+
+    /// Puts a take that a provider made into the ledger.
+    ///
+    /// # Errors
+    /// A clip that does not decode, a record of another version, a ledger that cannot be written.
+    pub(super) fn keep_hosted(&self, ledger: &Mutex<Ledger>, made: &Made) -> Result<()> {
+        let unreadable = |source| Error::Manifest { path: self.folder.clone(), source };
+        let begun: Begun = serde_json::from_value(made.record.clone()).map_err(unreadable)?;
+        let (frames, _) = media::read_video(&made.path)?;
+        let frames_hash = Blake3::from(media::frames_hash(&frames));
+        drop(frames);
+        let created = Timestamp::now();
+        let mut ledger = held(ledger);
+        let media = ledger.import_media(&made.path)?;
+        ledger.record_take(&TakeRecord {
+            schema: SCHEMA,
+            id: made.take,
+            cut: begun.cut,
+            number: begun.number,
+            kind: begun.kind,
+            request: begun.request,
+            seed: begun.seed,
+            model: begun.model,
+            route: begun.route,
+            place: begun.place,
+            cost: made.cost,
+            reserved: made.reserved,
+            licence: begun.licence,
+            territory: begun.territory,
+            privacy: begun.privacy,
+            egress: begun.egress,
+            approximations: Vec::new(),
+            media,
+            frames_hash,
+            latent_hash: None,
+            made: json!({ "order": begun.order, "remote": made.remote }),
+            parent: begun.parent,
+            created,
+            seconds: created.duration_since(begun.begun).as_secs_f64().max(0.0),
+        })?;
+        Ok(())
+    }
+}

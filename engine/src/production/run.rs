@@ -1,0 +1,339 @@
+//! A rendering that goes on: this machine's takes one after the other, providers' takes beside them.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Scope;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::hosting::{Hosting, Task, held};
+use super::plan::{HostedWork, LocalWork, Planned, Planner, Work};
+use super::project::Production;
+use super::queue::Queue;
+use super::record::{Numbered, Tried};
+use super::render::{Progress, Rendered, Workshop};
+use super::want::Want;
+use crate::generator::Generator;
+use crate::hosted::jobs::Ended;
+use crate::id::{CutId, TakeId};
+use crate::ledger::{Failure, Job, Ledger, TakeRow};
+use crate::observe::{Event, Observer};
+use crate::request::Request;
+use crate::{Error, Hint, Kind, Result, write_take};
+
+/// A take that somebody waits for.
+#[derive(Clone)]
+struct Ticket {
+    cut: CutId,
+    number: u32,
+    take: TakeId,
+}
+
+/// What those who wait for providers are given.
+struct Errand {
+    ticket: Ticket,
+    task: Task,
+    observer: Box<dyn Observer>,
+}
+
+/// What they bring back.
+type Back = (Ticket, Result<Option<Ended>>);
+
+/// A rendering that goes on.
+pub(super) struct Run<'a> {
+    production: &'a Production,
+    workshop: &'a dyn Workshop,
+    planner: Planner<'a>,
+    ledger: &'a Mutex<Ledger>,
+    progress: &'a mut dyn Progress,
+    /// The model that is open.
+    open: Option<(String, Box<dyn Generator>)>,
+    rendered: Rendered,
+    errands: Option<Sender<Errand>>,
+    back: Option<Receiver<Back>>,
+    /// Takes of each cut that providers make.
+    away: BTreeMap<CutId, u32>,
+    /// The last number that was given to a take of a cut; the ledger may not know of it yet.
+    given: BTreeMap<CutId, u32>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        production: &'a Production,
+        workshop: &'a dyn Workshop,
+        planner: Planner<'a>,
+        ledger: &'a Mutex<Ledger>,
+        progress: &'a mut dyn Progress,
+    ) -> Self {
+        Self {
+            production,
+            workshop,
+            planner,
+            ledger,
+            progress,
+            open: None,
+            rendered: Rendered::default(),
+            errands: None,
+            back: None,
+            away: BTreeMap::new(),
+            given: BTreeMap::new(),
+        }
+    }
+
+    /// Has so many threads wait for providers.
+    pub(super) fn hire<'scope>(
+        &mut self,
+        scope: &'scope Scope<'scope, 'a>,
+        hosting: &'a Hosting,
+        parallel: usize,
+    ) {
+        let (errands, received) = channel::<Errand>();
+        let (bring, back) = channel::<Back>();
+        let received = Arc::new(Mutex::new(received));
+        for _ in 0..parallel.max(1) {
+            let (received, bring) = (Arc::clone(&received), bring.clone());
+            let (production, ledger) = (self.production, self.ledger);
+            scope.spawn(move || {
+                loop {
+                    let next = received.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    let Ok(Errand { ticket, task, observer }) = next else { break };
+                    // Nothing is begun that nobody waits for.
+                    let is_stopped = observer.on(&Event::Remote { progress: None }).is_break();
+                    let ended = match is_stopped {
+                        true => Err(Error::Cancelled),
+                        false => hosting.work(production, ledger, &task, &*observer),
+                    };
+                    if bring.send((ticket, ended)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        (self.errands, self.back) = (Some(errands), Some(back));
+    }
+
+    /// Ends the waiting, and says what came of all.
+    pub(super) fn end(&mut self) -> Rendered {
+        self.errands = None;
+        self.rendered
+    }
+
+    /// Goes on with old jobs, and makes what is queued.
+    pub(super) fn all(&mut self, mut queue: Queue, jobs: Vec<Job>) -> Result<()> {
+        for job in jobs {
+            let observer = self.progress.resumes(&job);
+            let intent = &job.intent;
+            let ticket =
+                Ticket { cut: intent.cut.clone(), number: intent.number, take: intent.take };
+            self.send(ticket, Task::Old(Box::new(job)), observer);
+        }
+        let mut is_stopped = false;
+        loop {
+            is_stopped |= self.progress.is_stopped();
+            while let Some(back) = self.back.as_ref().and_then(|back| back.try_recv().ok()) {
+                self.ended(back, &mut queue)?;
+            }
+            let open = self.open.as_ref().map(|(model, _)| model.as_str());
+            match queue.next(open) {
+                Some(planned) if !is_stopped => match self.begin(planned, &mut queue) {
+                    // What is away is still heard of.
+                    Err(error) if error.kind() == Kind::Interrupted => is_stopped = true,
+                    begun => begun?,
+                },
+                _ if self.away.is_empty() => break,
+                _ => match self.back.as_ref().map(Receiver::recv) {
+                    Some(Ok(back)) => self.ended(back, &mut queue)?,
+                    _ => break,
+                },
+            }
+        }
+        self.rendered.waiting += queue.waiting();
+        if is_stopped { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    fn begin(&mut self, mut planned: Planned, queue: &mut Queue) -> Result<()> {
+        // People pick meanwhile, and other processes make takes.
+        planned.want = self.want(&planned)?;
+        let cut = planned.want.cut.clone();
+        match std::mem::replace(&mut planned.work, Err(Error::Cancelled)) {
+            Ok(Work::Local(work)) => {
+                if let Some(next) = self.local(&planned, work)? {
+                    self.hosted(&planned, &next)?;
+                }
+            }
+            Ok(Work::Hosted(work)) => self.hosted(&planned, &work)?,
+            Err(error) => {
+                self.rendered.failed += 1;
+                self.progress.refused(&cut, &error);
+            }
+        }
+        if self.away.contains_key(&cut) { Ok(()) } else { self.free(&cut, queue) }
+    }
+
+    /// What a cut needs now.
+    fn want(&mut self, planned: &Planned) -> Result<Want> {
+        let (_, cut) = self.production.cut(&planned.want.cut).expect("because it is planned");
+        self.planner.wants.forget();
+        self.planner.wants.of(Some(&held(self.ledger)), cut)
+    }
+
+    /// Puts what waited for a cut that is over to where it can be begun.
+    fn free(&mut self, cut: &CutId, queue: &mut Queue) -> Result<()> {
+        for mut freed in queue.freed_by(cut) {
+            freed.want = self.want(&freed)?;
+            queue.put(freed);
+        }
+        Ok(())
+    }
+
+    /// A number, a name and a seed for the next take of a cut.
+    fn numbered(&mut self, planned: &Planned) -> Result<Numbered> {
+        let cut = &planned.want.cut;
+        let given = self.given.entry(cut.clone()).or_default();
+        let number = held(self.ledger).next_number(cut)?.max(given.saturating_add(1));
+        *given = number;
+        let folder = || self.production.folder.clone();
+        let id = TakeId::new(Timestamp::now())
+            .map_err(|source| Error::Write { path: folder(), source })?;
+        let seed = planned.want.seed.wrapping_add(u64::from(number - 1));
+        Ok(Numbered { id, number, seed, begun: Instant::now() })
+    }
+
+    /// Sends for the takes that a cut lacks.
+    fn hosted(&mut self, planned: &Planned, work: &HostedWork) -> Result<()> {
+        for _ in 0..planned.want.missing() {
+            let take = self.numbered(planned)?;
+            let order = self.production.order(&held(self.ledger), planned, work, take);
+            let (order, ticket) = match order {
+                Ok(order) => order,
+                Err(error) => {
+                    self.fail(&planned.want.cut, take.number, take.id, &error)?;
+                    break;
+                }
+            };
+            let how = Work::Hosted(work.clone());
+            let observer = self.progress.begins(planned, &how, take.number, take.seed);
+            let task = Task::New(Box::new((work.card.clone(), order, ticket)));
+            let cut = planned.want.cut.clone();
+            self.send(Ticket { cut, number: take.number, take: take.id }, task, observer);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, ticket: Ticket, task: Task, observer: Box<dyn Observer>) {
+        let cut = ticket.cut.clone();
+        let sent = self.errands.as_ref().map(|to| to.send(Errand { ticket, task, observer }));
+        if let Some(Ok(())) = sent {
+            *self.away.entry(cut).or_default() += 1;
+        }
+    }
+
+    /// Hears what became of a take that a provider was to make.
+    fn ended(&mut self, (ticket, ended): Back, queue: &mut Queue) -> Result<()> {
+        let Ticket { cut, number, take } = ticket;
+        match ended {
+            Ok(Some(Ended::Done)) => {
+                let ledger = held(self.ledger);
+                if let Some(row) = ledger.take(take)? {
+                    self.rendered.made += 1;
+                    self.progress.made(&row, &ledger.render_path(&row));
+                }
+            }
+            Ok(Some(Ended::Unknown { why } | Ended::Left { why })) => {
+                self.rendered.left += 1;
+                self.progress.left(&cut, number, &why);
+            }
+            Ok(Some(ended)) => {
+                self.rendered.failed += 1;
+                self.progress.failed(&cut, number, &super::error::outcome(ended).into());
+            }
+            Ok(None) => {}
+            Err(error) if error.kind() == Kind::Interrupted => {}
+            Err(error) if held(self.ledger).job_of(take)?.is_some() => {
+                self.rendered.left += 1;
+                self.progress.left(&cut, number, &error.to_string());
+            }
+            Err(error) => self.fail(&cut, number, take, &error)?,
+        }
+        if let Some(away) = self.away.get_mut(&cut) {
+            *away -= 1;
+            if *away == 0 {
+                self.away.remove(&cut);
+                self.free(&cut, queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the takes that a cut lacks on this machine. Returns how a provider makes the rest, where that is what is left to try.
+    fn local(&mut self, planned: &Planned, mut work: LocalWork) -> Result<Option<HostedWork>> {
+        let (mut tried, mut missing) = (Vec::new(), planned.want.missing());
+        while missing > 0 {
+            let take = self.numbered(planned)?;
+            let how = Work::Local(work.clone());
+            let observer = self.progress.begins(planned, &how, take.number, take.seed);
+            let done = self.take(planned, &work, &tried, take, &*observer);
+            drop(observer);
+            let error = match done {
+                Ok(row) => {
+                    missing -= 1;
+                    self.rendered.made += 1;
+                    let path = held(self.ledger).render_path(&row);
+                    self.progress.made(&row, &path);
+                    continue;
+                }
+                Err(error) if error.kind() == Kind::Interrupted => return Err(error),
+                Err(error) => error,
+            };
+            self.fail(&planned.want.cut, take.number, take.id, &error)?;
+            tried.push(Tried { model: work.model, why: error.to_string() });
+            // Only what another model might have room for is tried there; all else would fail in the same way.
+            let may_fit = error.kind() == Kind::Resources && planned.want.named.is_none();
+            match may_fit.then(|| self.planner.next(planned, &tried)).flatten() {
+                Some(Work::Local(next)) => work = next,
+                Some(Work::Hosted(next)) => return Ok(Some(next)),
+                None => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn fail(&mut self, cut: &CutId, number: u32, take: TakeId, error: &Error) -> Result<()> {
+        self.rendered.failed += 1;
+        self.progress.failed(cut, number, error);
+        let (cut, kind, why) = (cut.clone(), error.kind(), error.to_string());
+        held(self.ledger).record_failure(&Failure { take, cut, number, kind, why })?;
+        Ok(())
+    }
+
+    /// Makes one take on this machine.
+    fn take(
+        &mut self,
+        planned: &Planned,
+        work: &LocalWork,
+        tried: &[Tried],
+        take: Numbered,
+        observer: &dyn Observer,
+    ) -> Result<TakeRow> {
+        let generator = match &mut self.open {
+            Some((model, generator)) if *model == work.model => generator,
+            open => {
+                // The one before makes room first.
+                *open = None;
+                &mut open.insert((work.model.clone(), self.workshop.open(&work.model)?)).1
+            }
+        };
+        let mut request = Request { seed: take.seed, ..work.request.clone() };
+        let path = {
+            let ledger = held(self.ledger);
+            if let Some(first) = &planned.want.pictures.first {
+                request.image = Some(self.production.picture(&ledger, first)?);
+            }
+            ledger.work_path(take.id, super::record::EXTENSION)
+        };
+        let made = write_take(generator.as_ref(), &request, &path, observer)?;
+        self.production.keep_local(&mut held(self.ledger), planned, work, tried, take, &made)
+    }
+}

@@ -1,0 +1,80 @@
+//! A production of this folder, copied to where it can be rendered, with its providers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+
+use kinora_engine::ledger::Ledger;
+use kinora_tests::server::{FakeProvider, KEY, dialect};
+use kinora_tests::studio;
+use tempfile::TempDir;
+
+/// A production and its two providers.
+pub(crate) struct Film {
+    folder: TempDir,
+    pub(crate) fal: Arc<FakeProvider>,
+    pub(crate) barn: Arc<FakeProvider>,
+}
+
+impl Film {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = TempDir::new().expect("room");
+        let clip = studio::clip(folder.path()).expect("a clip");
+        let start =
+            |provider| FakeProvider::start(dialect(provider), clip.clone()).expect("a port");
+        let film = Self { fal: start("fal"), barn: start("openai-compatible"), folder };
+        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("productions").join(name);
+        film.copy(&from, &film.path(""));
+        film
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("film").join(name)
+    }
+
+    fn copy(&self, from: &Path, to: &Path) {
+        fs::create_dir_all(to).expect("room");
+        for entry in fs::read_dir(from).expect("it is there") {
+            let entry = entry.expect("readable");
+            let to = to.join(entry.file_name());
+            if entry.path().is_dir() {
+                self.copy(&entry.path(), &to);
+            } else {
+                let text = fs::read_to_string(entry.path()).expect("a text");
+                let text = text.replace("FAL\"", &format!("{}\"", self.fal.host()));
+                fs::write(to, text.replace("BARN\"", &format!("{}\"", self.barn.host())))
+                    .expect("room");
+            }
+        }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let test = std::env::current_exe().expect("the test has a path");
+        let folder = test.parent().and_then(Path::parent).expect("tests lie in deps");
+        let mut command = Command::new(folder.join("kinora"));
+        command.args(arguments).arg("-C").arg(self.path("")).env_clear();
+        command.env("HOME", self.folder.path()).env("LIGHTHOUSE_KEY", KEY).stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("`cargo build --workspace --bins` makes it")
+    }
+
+    /// What is printed by a command that succeeds, with the names of the providers instead of their addresses.
+    pub(crate) fn prints(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let printed = text(&output.stdout).replace(self.fal.host(), "FAL");
+        printed.replace(self.barn.host(), "BARN")
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::open(&self.path("")).expect("a ledger")
+    }
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}

@@ -1,0 +1,5 @@
+//! Whole productions, written by hand, from their plan to their last take: this machine and providers on this machine.
+#![cfg(unix)]
+
+mod film;
+mod lighthouse;
