@@ -55,6 +55,7 @@ impl Runner<'_> {
                 Attempt::Means(created, after) => (created, after),
                 Attempt::Shut(why, kind) => return self.never(going, why, kind).map(Sent::Ended),
             };
+            let mut is_there = false;
             let why = match created {
                 Created::Job { remote } => {
                     self.submitted(going, &remote)?;
@@ -84,7 +85,10 @@ impl Runner<'_> {
                     }
                     continue;
                 }
-                Created::Exists => "the provider has a job of that name".to_owned(),
+                Created::Exists => {
+                    is_there = true;
+                    "the provider has a job of that name".to_owned()
+                }
                 Created::Unclear { why } => why,
             };
             let why = self.clean(&why);
@@ -95,6 +99,8 @@ impl Runner<'_> {
                     self.submitted(going, &remote)?;
                     return Ok(Sent::Job(remote));
                 }
+                // It says both that there is one and that there is none.
+                Look::Nothing if is_there => return self.unknown(going, why).map(Sent::Ended),
                 // Where it arrives after all, the provider refuses one of the two.
                 Look::Nothing if is_once => {}
                 Look::Nothing => return self.never(going, why, Kind::Provider).map(Sent::Ended),
