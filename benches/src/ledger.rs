@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use kinora_engine::cards::{Card, built_in};
+use kinora_engine::egress::Token;
 use kinora_engine::generator::Generator;
 use kinora_engine::hash::Blake3;
 use kinora_engine::id::CutId;
@@ -134,8 +135,8 @@ impl Workshop for Shop {
         vec![built_in()]
     }
 
-    fn has_key(&self, _: &Server) -> bool {
-        false
+    fn key(&self, _: &Server) -> kinora_engine::Result<Option<Token>> {
+        Ok(None)
     }
 
     fn is_offline(&self) -> bool {
