@@ -65,10 +65,10 @@ impl Sample {
             media,
             frames_hash: Blake3::of(b"frames"),
             latent_hash: Some(Blake3::of(b"latents")),
-            made: serde_json::json!({ "sigmas": [1.0, 0.3, 0.0] }),
+            made: serde_json::json!({ "sigmas": [1.0, 0.9333333333333333, 0.0] }),
             parent,
             created: Timestamp::now(),
-            seconds: 1.5,
+            seconds: 0.9333333333333333,
         }
     }
 
