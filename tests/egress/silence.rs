@@ -18,6 +18,7 @@ const VERBS: &[&[&str]] = &[
     &["new", "film"],
     &["check", "-C", "film"],
     &["explain", "sh0020", "-C", "film"],
+    &["route", "--explain", "-C", "film"],
     &["render", "--dry-run", "--steps", "1", "-C", "film"],
     &["render", "--steps", "1", "-C", "film"],
     &["takes", "-C", "film"],
@@ -27,6 +28,7 @@ const VERBS: &[&[&str]] = &[
     &["reject", "sh0010:2", "--why", "too dark", "-C", "film"],
     &["diff", "sh0010:1", "sh0010:2", "-C", "film"],
     &["replay", "sh0010:1", "--verify", "-C", "film"],
+    &["jobs", "-C", "film"],
     &["jobs", "-C", "film"],
     &["ledger", "verify", "-C", "film"],
     &["ledger", "rebuild", "-C", "film"],
@@ -44,8 +46,8 @@ const VERBS: &[&[&str]] = &[
     &["completions", "bash"],
 ];
 
-/// The verbs about a hosted job, which need one.
-const JOBS: [&str; 1] = ["jobs resolve"];
+/// The verb that has nothing to do where no job was lost sight of, and is refused.
+const RESOLVE: &[&str] = &["jobs", "resolve", "sh0010:1", "--lost", "-C", "film"];
 
 /// The verb that is there to connect.
 const PULL: &str = "models pull";
@@ -112,10 +114,10 @@ fn ways_out(lines: &[String]) -> Vec<&String> {
 #[ignore = "strace"]
 fn strace_sees_no_socket_of_any_verb() {
     let place = Place::new();
-    for verb in VERBS {
+    for verb in VERBS.iter().chain([&RESOLVE]) {
         let (output, lines) = place.trace(verb, &[]);
         let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{verb:?}: {told}");
+        assert_eq!(output.status.success(), *verb != RESOLVE, "{verb:?}: {told}");
         assert_eq!(ways_out(&lines), [""; 0], "{verb:?}");
     }
 }
@@ -128,7 +130,9 @@ fn strace_sees_no_socket_where_a_hosted_model_is_named_for_what_is_local_only() 
     for card in kinora_engine::hosted::cards() {
         let arguments = ["render", "sh0010", "--model", &card.name, "-C", "film"];
         let (output, lines) = place.trace(&arguments, &[("KINORA_KEY", "k-secret")]);
-        assert_ne!(output.status.code(), Some(0), "{}", card.name);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{}: {told}", card.name);
+        assert!(told.contains("local-only"), "{}: {told}", card.name);
         assert_eq!(ways_out(&lines), [""; 0], "{}", card.name);
         assert!(!place.0.path().join("film/renders").exists(), "{}", card.name);
     }
@@ -175,13 +179,13 @@ fn every_verb_is_among_those_that_strace_sees() {
         }
     }
     listed.retain(|verb| !verb.ends_with(" help"));
-    let seen = VERBS.iter().map(|verb| match verb {
-        [verb @ ("ledger" | "egress" | "models"), below, ..] => format!("{verb} {below}"),
+    let seen = VERBS.iter().chain([&RESOLVE]).map(|verb| match verb {
+        [verb @ ("ledger" | "egress" | "models"), below, ..]
+        | [verb @ "jobs", below @ "resolve", ..] => format!("{verb} {below}"),
         [verb, ..] => (*verb).to_owned(),
         [] => String::new(),
     });
-    let others = [PULL].into_iter().chain(JOBS).map(str::to_owned);
-    let seen: BTreeSet<String> = seen.chain(others).collect();
+    let seen: BTreeSet<String> = seen.chain([PULL.to_owned()]).collect();
     assert_eq!(listed, seen, "the list of this file is to have every verb of the command");
 }
 
