@@ -252,6 +252,8 @@ pub(crate) struct Jobs {
 pub(crate) enum JobsVerb {
     /// Say what became of a job that nobody knows about: its provider lists what it made.
     Resolve(Resolve),
+    /// Call a job off, at its provider too where that is possible.
+    Cancel(OneTake),
 }
 
 /// Say what became of a job.

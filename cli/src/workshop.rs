@@ -26,6 +26,12 @@ impl Shop {
     pub(crate) fn new(machine: &Machine, is_offline: bool) -> Result<Self, Failure> {
         Ok(Self { store: settings::store()?, options: settings::machine(machine)?, is_offline })
     }
+
+    /// A shop for work that needs nothing of this machine.
+    pub(crate) fn of_keys() -> Result<Self, Failure> {
+        let options = LocalOptions::default();
+        Ok(Self { store: settings::store()?, options, is_offline: false })
+    }
 }
 
 impl Workshop for Shop {

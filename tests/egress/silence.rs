@@ -29,7 +29,6 @@ const VERBS: &[&[&str]] = &[
     &["diff", "sh0010:1", "sh0010:2", "-C", "film"],
     &["replay", "sh0010:1", "--verify", "-C", "film"],
     &["jobs", "-C", "film"],
-    &["jobs", "-C", "film"],
     &["ledger", "verify", "-C", "film"],
     &["ledger", "rebuild", "-C", "film"],
     &["ledger", "export", "-C", "film"],
@@ -48,6 +47,9 @@ const VERBS: &[&[&str]] = &[
 
 /// The verb that has nothing to do where no job was lost sight of, and is refused.
 const RESOLVE: &[&str] = &["jobs", "resolve", "sh0010:1", "--lost", "-C", "film"];
+
+/// The verb that has nothing to call off, and is refused.
+const CANCEL: &[&str] = &["jobs", "cancel", "sh0010:1", "-C", "film"];
 
 /// The verb that is there to connect.
 const PULL: &str = "models pull";
@@ -114,10 +116,11 @@ fn ways_out(lines: &[String]) -> Vec<&String> {
 #[ignore = "strace"]
 fn strace_sees_no_socket_of_any_verb() {
     let place = Place::new();
-    for verb in VERBS.iter().chain([&RESOLVE]) {
+    for verb in VERBS.iter().chain([&RESOLVE, &CANCEL]) {
         let (output, lines) = place.trace(verb, &[]);
         let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.success(), *verb != RESOLVE, "{verb:?}: {told}");
+        let is_done = *verb != RESOLVE && *verb != CANCEL;
+        assert_eq!(output.status.success(), is_done, "{verb:?}: {told}");
         assert_eq!(ways_out(&lines), [""; 0], "{verb:?}");
     }
 }
@@ -179,9 +182,9 @@ fn every_verb_is_among_those_that_strace_sees() {
         }
     }
     listed.retain(|verb| !verb.ends_with(" help"));
-    let seen = VERBS.iter().chain([&RESOLVE]).map(|verb| match verb {
+    let seen = VERBS.iter().chain([&RESOLVE, &CANCEL]).map(|verb| match verb {
         [verb @ ("ledger" | "egress" | "models"), below, ..]
-        | [verb @ "jobs", below @ "resolve", ..] => format!("{verb} {below}"),
+        | [verb @ "jobs", below @ ("resolve" | "cancel"), ..] => format!("{verb} {below}"),
         [verb, ..] => (*verb).to_owned(),
         [] => String::new(),
     });

@@ -132,6 +132,29 @@ fn what_a_stopped_rendering_asked_for_is_waited_for_again() {
 }
 
 #[test]
+fn a_job_is_called_off_at_its_provider() {
+    let film = Film::new("lighthouse");
+    film.fal.never_ready(true);
+    let mut command = film.command(&["render", "sc02", "--parallel", "8"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let begun = Instant::now();
+    while film.fal.jobs().len() < 4 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    let listed = film.prints(&["jobs"]);
+    let known = listed.lines().find(|line| line.contains(" submitted ")).expect("one has its name");
+    let take = known.split(' ').next().expect("a name");
+    let told = film.prints(&["jobs", "cancel", take]);
+    assert!(told.ends_with(" is called off\n"), "{told}");
+    assert_eq!(film.fal.jobs().iter().filter(|job| job.is_cancelled).count(), 1);
+    assert!(!film.prints(&["jobs"]).contains(take), "it is over");
+    let again = film.run(&["jobs", "cancel", take]);
+    assert_eq!(again.status.code(), Some(2), "{}", text(&again.stderr));
+}
+
+#[test]
 fn what_a_provider_refuses_stops_no_other() {
     let film = Film::new("lighthouse");
     film.fal.break_next([Fault::Refuse]);

@@ -1,23 +1,28 @@
 //! `kinora jobs`: hosted jobs that are not over, and what people know of them.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
 use kinora_engine::Kind;
-use kinora_engine::hosted::jobs::{LedgerJournal, Verdict, resolve};
+use kinora_engine::hosted::jobs::{Ended, LedgerJournal, Verdict, resolve};
 use kinora_engine::ledger::{Caps, Job, JobState, Ledger};
+use kinora_engine::observe::{Event, Observer};
+use kinora_engine::production::Production;
 
 use super::takes::{Named, internal, named};
-use crate::args::{Jobs, JobsVerb, Resolve, Where};
+use crate::args::{Jobs, JobsVerb, OneTake, Resolve, Where};
 use crate::errors::Failure;
 use crate::settings;
 use crate::ui;
+use crate::workshop::Shop;
 
 /// Does what the verb says, or lists.
 pub(crate) fn run(options: &Jobs) -> Result<ExitCode, Failure> {
     match &options.verb {
         None => list(options),
         Some(JobsVerb::Resolve(options)) => settle(options),
+        Some(JobsVerb::Cancel(options)) => cancel(options),
     }
 }
 
@@ -85,6 +90,36 @@ fn settle(options: &Resolve) -> Result<ExitCode, Failure> {
     resolve(&LedgerJournal { ledger: &ledger, caps: Caps::default() }, &job, verdict)?;
     ui::print(&format!("take {} of {} {told}", job.intent.number, job.intent.cut));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Calls a job off.
+fn cancel(options: &OneTake) -> Result<ExitCode, Failure> {
+    let (ledger, job) = find(&options.place, &options.take)?;
+    let production = Production::load(&settings::production_folder(&options.place)?)?;
+    let (ledger, shop) = (Mutex::new(ledger), Shop::of_keys()?);
+    let ended = production.cancel_job(&shop, &ledger, &job, &Until)?;
+    let told = match ended {
+        None => "was over before".to_owned(),
+        Some(Ended::Done) => "is in the ledger".to_owned(),
+        Some(Ended::Cancelled) => "is called off".to_owned(),
+        Some(Ended::NotCreated { .. }) => "never came to be".to_owned(),
+        Some(Ended::Refused { why } | Ended::Failed { why }) => format!("is over: {why}"),
+        Some(Ended::Unknown { why } | Ended::Left { why }) => {
+            let what = format!("take {} of {} goes on: {why}", job.intent.number, job.intent.cut);
+            return Err(Failure::new(Kind::Provider, what));
+        }
+    };
+    ui::print(&format!("take {} of {} {told}", job.intent.number, job.intent.cut));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Passes on the wish to stop.
+struct Until;
+
+impl Observer for Until {
+    fn on(&self, _: &Event) -> ControlFlow<()> {
+        if ui::is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
 }
 
 /// Finds the job that a word names by its take.

@@ -1,7 +1,7 @@
 //! Models that others run: what each of them is and costs, as cards, and how they are asked. One of the places where a feature
 //! is switched.
 //!
-//! The cards are data and always there, so that a route can be explained by a program that cannot take it. [`provider`] is the
+//! The cards are data and always there, so that a route can be explained by a program that cannot take it. [`mod@provider`] is the
 //! port that every provider fills; only with the feature `hosted` are there any.
 
 #[cfg(not(feature = "hosted"))]

@@ -99,15 +99,7 @@ impl Hosting {
         observer: &dyn Observer,
     ) -> Result<Option<Ended>> {
         let journal = LedgerJournal { ledger, caps: self.caps };
-        let desk = Desk {
-            egress: &self.egress,
-            directory: &self.servers,
-            journal: &journal,
-            clock: &SystemClock,
-            check: &Decodes,
-            work: &self.work,
-            patience: &self.patience,
-        };
+        let desk = self.desk(&journal);
         let mut keep = |made: &Made| production.keep_hosted(ledger, made);
         match task {
             Task::New(task) => {
@@ -116,5 +108,41 @@ impl Hosting {
             }
             Task::Old(job) => desk.resume(job, observer, &mut keep),
         }
+    }
+
+    fn desk<'a>(&'a self, journal: &'a LedgerJournal<'a>) -> Desk<'a> {
+        Desk {
+            egress: &self.egress,
+            directory: &self.servers,
+            journal,
+            clock: &SystemClock,
+            check: &Decodes,
+            work: &self.work,
+            patience: &self.patience,
+        }
+    }
+}
+
+impl Production {
+    /// Calls a hosted job off, at its provider too where that is possible; none where it is over. Only while nobody renders.
+    ///
+    /// # Errors
+    /// A server that the production no longer names, no key for it, another process that renders, a job that stands where it
+    /// stood.
+    pub fn cancel_job(
+        &self,
+        workshop: &dyn Workshop,
+        ledger: &Mutex<Ledger>,
+        job: &Job,
+        observer: &dyn Observer,
+    ) -> Result<Option<Ended>> {
+        let (_lock, hosting);
+        {
+            let ledger = held(ledger);
+            _lock = ledger.lock_for_rendering()?;
+            hosting = Hosting::new(self, workshop, &ledger)?;
+        }
+        let journal = LedgerJournal { ledger, caps: hosting.caps };
+        hosting.desk(&journal).cancel(job, observer)
     }
 }
