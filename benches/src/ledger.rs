@@ -87,6 +87,10 @@ fn commands(cuts: usize, takes: u32) -> Vec<(&'static str, Words)> {
         ("reject", about("reject", " --why dark")),
         ("diff", Box::new(move |_| words(&format!("diff {0}:1 {0}:2", cut_name(cuts / 2))))),
         ("render --dry-run", plain("render --dry-run")),
+        (
+            "route of one cut",
+            Box::new(move |n| words(&format!("route {}", cut_name(n * 61 % cuts)))),
+        ),
     ]
 }
 

@@ -19,13 +19,7 @@ const REST: Duration = Duration::from_millis(500);
 const MANY: usize = 600;
 
 /// Prints the medians of `pairs` passes, ours and the peer's by turns, with the rate that no kernel of ours exceeds.
-///
-/// All of it runs on a thread of the pool, as a generation does.
-pub(crate) fn run(case: [&str; 4], pairs: usize, peer: &[&str]) -> Result<(), Box<dyn Error>> {
-    Ok(rayon::scope(|_| by_turns(case, pairs, peer).map_err(|error| error.to_string()))?)
-}
-
-fn by_turns(
+pub(crate) fn run(
     [folder, part, size, dtype]: [&str; 4],
     pairs: usize,
     peer: &[&str],

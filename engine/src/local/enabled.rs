@@ -193,8 +193,7 @@ impl Generator for LocalGenerator {
 
     fn generate(&self, request: &Request, observer: &dyn Observer) -> Result<Generated> {
         match self.options.threads {
-            // On a thread of the pool, which then need not be woken for every product.
-            None => rayon::scope(|_| self.run(request, observer)),
+            None => self.run(request, observer),
             Some(threads) => rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()
