@@ -220,8 +220,9 @@ fn sized(what: &'static str, tokens: usize, d: usize, table: usize) -> Result<Ve
     let modulations = cases::values(&[table, 2, d], 2)?;
     let part = |i: usize| -> Result<Tensor> { Ok(modulations.narrow(1, i, 1)?.squeeze(1)?) };
     let (scale, shift) = (part(0)?, part(1)?);
-    let case = |op, bytes, fast: Modulation, reference: Modulation| {
-        let operands = ([x.clone(), scale.clone(), shift.clone()], rows.clone());
+    let residual = cases::values(&[tokens, d], 3)?;
+    let case = |op, bytes, last: &Tensor, fast: Modulation, reference: Modulation| {
+        let operands = ([x.clone(), scale.clone(), last.clone()], rows.clone());
         let again = operands.clone();
         Case {
             op,
@@ -238,23 +239,26 @@ fn sized(what: &'static str, tokens: usize, d: usize, table: usize) -> Result<Ve
         case(
             "norm_modulate",
             2.0 * values,
+            &shift,
             |[x, scale, shift], rows| norm_modulate(x, scale, shift, rows, 1e-6),
             |[x, scale, shift], rows| norm_modulate_reference(x, scale, shift, rows, 1e-6),
         ),
         case(
             "gate_residual",
-            2.0 * values,
-            |[x, gate, _], rows| gate_residual(x, x, gate, rows),
-            |[x, gate, _], rows| gate_residual_reference(x, x, gate, rows),
+            3.0 * values,
+            &residual,
+            |[x, gate, residual], rows| gate_residual(residual, x, gate, rows),
+            |[x, gate, residual], rows| gate_residual_reference(residual, x, gate, rows),
         ),
         case(
             "add_residual",
-            2.0 * values,
-            |[x, ..], _| add_residual(x, x),
-            |[x, ..], _| add_residual_reference(x, x),
+            3.0 * values,
+            &residual,
+            |[x, _, residual], _| add_residual(residual, x),
+            |[x, _, residual], _| add_residual_reference(residual, x),
         ),
     ])
 }
 
-/// A modulation of `[x, scale or gate, shift]`.
+/// A modulation of `[x, scale or gate, shift or residual]`.
 type Modulation = fn(&[Tensor; 3], &Rows) -> Result<Tensor>;
