@@ -284,7 +284,7 @@ pub fn verify<T: DeserializeOwned>(path: &Path, take: &mut dyn FnMut(Line<T>)) -
 }
 
 /// Where the head of a log stands.
-fn head_path(path: &Path) -> PathBuf {
+pub fn head_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".head");
     name.into()

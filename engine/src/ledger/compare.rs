@@ -35,11 +35,14 @@ struct Used {
 pub(super) fn truth(places: &Places, report: &mut Report) -> Result<Index> {
     let truth = Index::temporary()?;
     let findings = &mut report.findings;
+    match places.is_begun() {
+        Ok(true) => {}
+        Err(error @ Error::Lost { .. }) => findings.push(Finding::Log { why: error.to_string() }),
+        other => return other.map(|_| truth),
+    }
     let path = places.index();
     let used = match path.try_exists() {
         Ok(true) => look(&path).map_err(|error| error.to_string()),
-        // A ledger that was never begun has no index either.
-        Ok(false) if !places.events().exists() => return Ok(truth),
         Ok(false) => Err("it is not there".to_owned()),
         Err(source) => return Err(Error::Read { path, source }),
     };

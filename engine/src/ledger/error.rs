@@ -32,6 +32,12 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// The log of events is gone, and what it tells of is not.
+    #[error("{} is gone, and clips or its head are still there", path.display())]
+    Lost {
+        /// The log.
+        path: PathBuf,
+    },
     /// The index cannot be used.
     #[error("index of the ledger: {source}")]
     Index {
@@ -204,6 +210,7 @@ impl Hint for Error {
             Self::Chain(error) => error.kind(),
             Self::Write { .. } | Self::Index { .. } | Self::Rendering { .. } => Kind::Resources,
             Self::Read { .. }
+            | Self::Lost { .. }
             | Self::Newer { .. }
             | Self::Ahead { .. }
             | Self::Event { .. }
@@ -226,6 +233,9 @@ impl Hint for Error {
         let hint = match self {
             Self::Chain(chain::Error::NoHead { .. }) | Self::Ahead { .. } => {
                 "bring .kinora/events.jsonl and its .head back from a backup, or go on with what is there: `kinora ledger rebuild`"
+            }
+            Self::Lost { .. } => {
+                "bring it and its .head back from a backup; to begin anew, put .kinora somewhere else"
             }
             Self::Chain(error) => return error.hint(),
             Self::Index { .. } => {

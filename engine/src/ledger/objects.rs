@@ -35,6 +35,15 @@ impl Objects {
         Self { root }
     }
 
+    /// Whether nothing was ever kept.
+    pub(super) fn is_empty(&self) -> Result<bool> {
+        match fs::read_dir(&self.root) {
+            Ok(mut folders) => Ok(folders.next().is_none()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(source) => Err(Error::Read { path: self.root.clone(), source }),
+        }
+    }
+
     /// Where an object is, or would be.
     pub(super) fn path(&self, object: Blake3) -> PathBuf {
         let name = object.to_string();

@@ -13,7 +13,7 @@ use super::objects::Objects;
 use super::steps::{Step, reached};
 use super::take::Media;
 use super::{Error, Result};
-use crate::chain::Chain;
+use crate::chain::{self, Chain};
 use crate::durable::sync_folder;
 use crate::id::TakeId;
 
@@ -56,10 +56,28 @@ impl Places {
         self.hidden().join("render.lock")
     }
 
+    /// Whether a ledger was begun here. A log is there before anything is kept, and its head before its first line.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] where clips or the head of a log are there and the log is not.
+    pub(super) fn is_begun(&self) -> Result<bool> {
+        let events = self.events();
+        let is_there = |path: &Path| {
+            path.try_exists().map_err(|source| Error::Read { path: path.to_owned(), source })
+        };
+        if is_there(&events)? {
+            return Ok(true);
+        }
+        if is_there(&chain::head_path(&events))? || !Objects::new(self.objects()).is_empty()? {
+            return Err(Error::Lost { path: events });
+        }
+        Ok(false)
+    }
+
     /// Makes the folders. The production's own is there, or the name is wrong.
     pub(super) fn make(&self) -> Result<()> {
         // Until there is a log nothing says that whoever made the folders came to put their names on the disk.
-        let mut is_new = !self.events().exists();
+        let mut is_new = !self.is_begun()?;
         for folder in [self.hidden(), self.objects(), self.work()] {
             match fs::create_dir(&folder) {
                 Ok(()) => is_new = true,
@@ -103,13 +121,8 @@ impl Ledger {
     /// # Errors
     /// Those of [`Ledger::open`].
     pub fn open_existing(production: &Path) -> Result<Option<Self>> {
-        let places = Places::new(production);
-        let events = places.events();
-        match events.try_exists() {
-            Ok(true) => Self::open(production).map(Some),
-            Ok(false) => Ok(None),
-            Err(source) => Err(Error::Read { path: events, source }),
-        }
+        let is_begun = Places::new(production).is_begun()?;
+        is_begun.then(|| Self::open(production)).transpose()
     }
 
     fn attach(places: Places) -> Result<Self> {

@@ -6,6 +6,7 @@ use super::index::{self, Index};
 use super::objects::Objects;
 use super::open::Places;
 use super::queries::Filter;
+use super::renders::Look;
 use super::steps::{Step, reached};
 use super::{Error, Ledger, Result};
 use crate::chain::{self, Chain};
@@ -18,7 +19,7 @@ pub(super) const TAKES_AT_ONCE: u32 = 1000;
 pub struct Rebuilt {
     /// Events that were read.
     pub events: u64,
-    /// Names in `renders` that were missing.
+    /// Names in `renders` that were missing, or were those of something else.
     pub renders: u64,
     /// Whether the log had lost the file that says where it ends. Where it ended before is not known then.
     pub had_no_head: bool,
@@ -54,7 +55,7 @@ impl Ledger {
         let objects = Objects::new(places.objects());
         let ledger = Self { places, objects, chain, index };
         ledger.each_take(&mut |row| {
-            match ledger.show(row) {
+            match ledger.show(row, Look::Content) {
                 Ok(made) => rebuilt.renders += made as u64,
                 Err(Error::Missing { .. }) => {}
                 Err(error) => return Err(error),
@@ -164,6 +165,32 @@ mod tests {
         let mut after = Vec::new();
         ledger.export(&mut after).expect("readable");
         assert_eq!(String::from_utf8(after).expect("text"), before);
+    }
+
+    #[test]
+    fn a_log_that_is_gone_is_no_ledger_that_was_never_begun() {
+        let mut sample = Sample::new();
+        sample.take("sc01/sh0010");
+        let production = sample.folder.path().to_owned();
+        drop(sample.ledger);
+        let gone = |name: &str| {
+            fs::remove_file(production.join(".kinora").join(name)).expect("there");
+            let report = Ledger::verify(&production).expect("readable");
+            assert!(!report.is_sound(), "{report:?}");
+            let told = report.findings[0].to_string();
+            assert!(told.contains("events.jsonl is gone"), "{told}");
+            for opened in [
+                Ledger::open_existing(&production).map(drop),
+                Ledger::open(&production).map(drop),
+                Ledger::rebuild(&production).map(drop),
+            ] {
+                assert!(matches!(opened, Err(Error::Lost { .. })), "{opened:?}");
+            }
+        };
+        fs::remove_file(production.join(".kinora/ledger.sqlite")).expect("there");
+        gone("events.jsonl");
+        gone("events.jsonl.head");
+        assert!(!production.join(".kinora/events.jsonl").exists());
     }
 
     #[test]

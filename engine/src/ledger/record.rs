@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::event::{Event, Failure, Recorded};
+use super::renders::Look;
 use super::steps::{Step, reached};
 use super::take::{Media, TakeRecord};
 use super::{Error, Ledger, Result, TakeRow, apply, renders};
@@ -65,8 +66,10 @@ impl Ledger {
             Ok(vec![Event::Take { take: Box::new(Recorded::of(record, manifest)) }])
         })?;
         // The take is safe; a name for people is made again by rebuild.
-        let shown =
-            self.index.take(record.id).and_then(|row| row.map(|row| self.show(&row)).transpose());
+        let shown = self
+            .index
+            .take(record.id)
+            .and_then(|row| row.map(|row| self.show(&row, Look::Length)).transpose());
         if let Err(error) = shown {
             tracing::warn!(%error, "a take has no name in renders");
         }
@@ -118,17 +121,16 @@ impl Ledger {
     /// An index that cannot be used, a disk that is full or read-only.
     pub fn show_newest(&self) -> Result<()> {
         for take in self.index.newest(NEWEST)? {
-            self.show(&take)?;
+            self.show(&take, Look::Length)?;
         }
         Ok(())
     }
 
     /// Gives a take its names for people. Says how many were missing.
-    pub(super) fn show(&self, take: &TakeRow) -> Result<usize> {
-        let clip = self.render_path(take);
-        let clip = !take.collected && renders::show(&self.objects, take.media.blake3, &clip)?;
-        let manifest = self.render_manifest_path(take);
-        let manifest = renders::show(&self.objects, take.manifest, &manifest)?;
+    pub(super) fn show(&self, take: &TakeRow, look: Look) -> Result<usize> {
+        let ensure = |object, path: &Path| renders::ensure(&self.objects, object, path, look);
+        let clip = !take.collected && ensure(take.media.blake3, &self.render_path(take))?;
+        let manifest = ensure(take.manifest, &self.render_manifest_path(take))?;
         Ok(usize::from(clip) + usize::from(manifest))
     }
 }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::objects::Objects;
+use super::objects::{Objects, hash};
 use super::{Error, Result};
 use crate::durable::{Partial, folder_of};
 use crate::hash::Blake3;
@@ -17,19 +17,16 @@ pub(super) fn path(renders: &Path, cut: &CutId, number: u32, extension: &str) ->
     renders.join(scene).join(cut).join(format!("{scene}_{cut}_t{number:03}.{extension}"))
 }
 
-/// Gives an object a name for people, unless it has it. Says whether anything was done.
-pub(super) fn show(objects: &Objects, object: Blake3, target: &Path) -> Result<bool> {
+/// Gives an object a name for people.
+fn show(objects: &Objects, object: Blake3, target: &Path) -> Result<()> {
     let source = objects.path(object);
-    if is_shown(&source, target) {
-        return Ok(false);
-    }
     let failed = |source| Error::Write { path: target.to_owned(), source };
     fs::create_dir_all(folder_of(target)).map_err(failed)?;
     match link(&source, target) {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Error::Missing { object }),
         // Another file system, or one without links.
-        Err(_) => copy(&source, target).map(|()| true).map_err(failed),
+        Err(_) => copy(&source, target).map_err(failed),
     }
 }
 
@@ -43,8 +40,32 @@ pub(super) fn hide(target: &Path) -> Result<()> {
     }
 }
 
+/// How closely a file for people is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Its length is enough.
+    Length,
+    /// It is read, unless it is the object itself.
+    Content,
+}
+
+/// Gives an object a name for people, unless it has it. Says whether anything was done.
+pub(super) fn ensure(objects: &Objects, object: Blake3, target: &Path, look: Look) -> Result<bool> {
+    let source = objects.path(object);
+    let is_shown = is_shown(&source, target)
+        && (look == Look::Length
+            || is_same(&source, target)
+            || File::open(target)
+                .and_then(|mut file| hash(&mut file))
+                .is_ok_and(|(found, _)| found == object));
+    if !is_shown {
+        show(objects, object, target)?;
+    }
+    Ok(!is_shown)
+}
+
 /// Whether `target` is `source` under another name, or a copy as far as its length tells.
-pub(super) fn is_shown(source: &Path, target: &Path) -> bool {
+fn is_shown(source: &Path, target: &Path) -> bool {
     let (Ok(one), Ok(two)) = (fs::metadata(source), fs::metadata(target)) else { return false };
     two.is_file() && one.len() == two.len()
 }

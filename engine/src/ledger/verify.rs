@@ -264,10 +264,14 @@ mod tests {
         let take = sample.take("a/a");
         let row = sample.ledger.take(take).expect("readable").expect("there");
         let path = sample.ledger.render_path(&row);
-        replace(&path, b"something else");
-        assert_eq!(findings(&sample), [Finding::Render { path: path.clone() }]);
-        Ledger::rebuild(sample.folder.path()).expect("room");
-        assert_eq!(findings(&sample), []);
+        // Of another length, and of the same.
+        let length = fs::read(&path).expect("there").len();
+        for other in [b"something else".as_slice(), &vec![b'x'; length]] {
+            replace(&path, other);
+            assert_eq!(findings(&sample), [Finding::Render { path: path.clone() }]);
+            assert_eq!(Ledger::rebuild(sample.folder.path()).expect("room").renders, 1);
+            assert_eq!(findings(&sample), []);
+        }
         // Shown or not, the store is not reached through it.
         fs::remove_file(&path).expect("there");
         assert_eq!(findings(&sample), [Finding::Hidden { path: path.clone() }]);
