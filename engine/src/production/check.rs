@@ -19,6 +19,7 @@ impl Production {
             problems.borrow_mut().push(Problem { place: place.clone(), what, hint });
         };
         self.check_names(&wrong);
+        self.check_models(&wrong);
         self.check_circles(&wrong);
         label::check(self, &wrong);
         for (_, cut) in self.cuts() {
@@ -88,6 +89,36 @@ impl Production {
                 wrong(place, text, Some("names are never used twice".to_owned()));
             } else {
                 seen.insert((what, name), place);
+            }
+        }
+    }
+
+    /// Notes servers of which one would run a model by the name of another: a name is to mean one host and one key.
+    fn check_models(&self, wrong: &dyn Fn(&Place, String, Option<String>)) {
+        let mut seen: BTreeMap<String, Option<&Place>> =
+            kinora_cards::cards().iter().map(|card| (card.name.clone(), None)).collect();
+        for server in &self.servers {
+            // What makes no card is noted where it is read.
+            for card in server.cards().unwrap_or_default() {
+                let place = &server.id.place;
+                match seen.get(&card.name) {
+                    None => {
+                        seen.insert(card.name, Some(place));
+                        continue;
+                    }
+                    Some(first) => {
+                        let of = first
+                            .map_or("one of this machine".to_owned(), |first| first.to_string());
+                        let text =
+                            format!("its model {:?} has the name of another: {of}", card.name);
+                        wrong(
+                            place,
+                            text,
+                            Some("leave one out, or call the server something else".to_owned()),
+                        );
+                    }
+                }
+                break;
             }
         }
     }

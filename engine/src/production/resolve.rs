@@ -362,6 +362,21 @@ takes = 3
                 "[style.Ink]",
                 "project.toml:13: \"Ink\" cannot be the name of a style",
             ),
+            (
+                "[style.ink]",
+                "[provider.a]\nprovider = \"fal\"\n[provider.b]\nprovider = \"fal\"\n[style.ink]",
+                "project.toml:15: its model \"fal-",
+            ),
+            (
+                "[style.ink]",
+                "[provider.mini]\nprovider = \"openai-compatible\"\nbase = \"https://barn\"\nmodels = [\"x\"]\n[style.ink]",
+                "project.toml:13: its model \"mini\" has the name of another: one of this machine",
+            ),
+            (
+                "[style.ink]",
+                "[provider.a]\nprovider = \"openai-compatible\"\nbase = \"https://barn\"\nmodels = [\"x/wan\", \"y/wan\"]\n[style.ink]",
+                "project.toml:13: its model \"a-wan\" has the name of another: project.toml:13",
+            ),
             ("id = \"sc02\"", "", "scenes/sc02.toml:1: a scene needs an `id`"),
             ("\"ink\"", "\"inc\"", "scenes/sc02.toml:3: there is no style \"inc\""),
             ("{mina}", "{mira}", "scenes/sc02.toml:8: prompt: there is no character \"mira\""),
