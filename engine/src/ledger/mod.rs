@@ -46,7 +46,7 @@ pub use gc::{Collect, Collected};
 pub use jobs::{Caps, Spent};
 pub use lock::RenderLock;
 pub use open::Ledger;
-pub use queries::{CutSummary, Filter, KeepRate};
+pub use queries::{CutSummary, Filter, KeepRate, Moment};
 pub use rebuild::Rebuilt;
 pub use rows::{Failed, Job, JobState, Note, State, TakeRow};
 pub use take::{Media, Place, SCHEMA, TakeRecord};

@@ -56,7 +56,22 @@ pub struct KeepRate {
     pub of: u32,
 }
 
+/// As long as this lives, its ledger answers from one moment, whatever other processes tell meanwhile. Many questions are cheaper
+/// so.
+#[derive(Debug)]
+pub struct Moment<'a>(
+    #[expect(dead_code, reason = "ends when it is dropped")] rusqlite::Transaction<'a>,
+);
+
 impl Ledger {
+    /// Has all questions answered from one moment. Nothing is to be told while it lives.
+    ///
+    /// # Errors
+    /// An index that cannot be used, and a moment within another.
+    pub fn moment(&self) -> Result<Moment<'_>> {
+        Ok(Moment(self.index.conn.unchecked_transaction()?))
+    }
+
     /// The takes that a filter leaves, by scene, cut and number.
     ///
     /// # Errors

@@ -163,6 +163,7 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// A file that cannot be read, an index that cannot be used.
     pub fn plan(&mut self, ledger: Option<&Ledger>, cuts: &[&Cut]) -> Result<Vec<Planned>> {
+        let _moment = ledger.map(Ledger::moment).transpose()?;
         let mut planned = Vec::new();
         for cut in cuts {
             let want = self.wants.of(ledger, cut)?;
