@@ -104,6 +104,15 @@ fn twelve_cuts_are_made_as_they_were_planned() {
     let again = film.run(&RENDER);
     assert_eq!(text(&again.stderr), "nothing is missing\n");
     assert_eq!((film.fal.jobs().len(), film.barn.jobs().len()), (7, 2));
+
+    // A log that is gone as a whole is missed: the ledger knows what was asked for.
+    assert!(film.prints(&["egress", "verify"]).starts_with("as it was written"));
+    for file in [log.clone(), log.with_added_extension("head")] {
+        std::fs::remove_file(file).expect("it was written");
+    }
+    let missed = film.run(&["egress", "verify"]);
+    assert_eq!(missed.status.code(), Some(3), "{}", text(&missed.stderr));
+    assert!(text(&missed.stderr).contains("no line asks"), "{}", text(&missed.stderr));
 }
 
 #[test]

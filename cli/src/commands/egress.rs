@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use kinora_engine::Kind;
 use kinora_engine::chain::Line;
 use kinora_engine::egress::log::{self, Ask, Entry, Reply};
+
+use kinora_engine::job::Intent;
+use kinora_engine::ledger::Ledger;
 
 use crate::args::{EgressVerb, Where};
 use crate::errors::Failure;
@@ -74,7 +78,19 @@ fn became(ask: &Ask, reply: Option<&Reply>) -> String {
 }
 
 fn verify(place: &Where) -> Result<(), Failure> {
-    let sum = log::verify(&settings::egress_log(place)?)?;
+    let path = settings::egress_log(place)?;
+    let sum = log::verify(&path)?;
+    // A log that is gone as a whole says nothing of itself. The ledger knows what was asked for.
+    if let Ok(production) = settings::production_folder(place)
+        && let Some(ledger) = Ledger::open_existing(&production)?
+        && let Some(job) =
+            ledger.sent_jobs()?.iter().find(|job| !sum.takes.contains(&job.intent.take))
+    {
+        let Intent { cut, number, host, .. } = &job.intent;
+        let text = format!("{}: no line asks {host} for {cut}:{number}", path.display());
+        let hint = "the ledger knows that it was asked for: bring the log and its .head back from a backup";
+        return Err(Failure::new(Kind::Input, text).hint(hint));
+    }
     let count = |n: u64, what| ui::count(usize::try_from(n).unwrap_or(usize::MAX), what);
     ui::print(&format!(
         "as it was written: {}, {} asked, {} taken out, {} denied",

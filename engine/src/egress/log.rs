@@ -4,6 +4,7 @@
 //! An [`Entry::Ask`] is on the disk before its connection is opened. An [`Entry::Answer`] follows when the answer was read,
 //! or when there was none; a process that ended in between leaves none, and the question counts as asked.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -74,7 +75,7 @@ pub struct Reply {
 }
 
 /// What stands in a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// Where it ends.
     pub head: Head,
@@ -84,6 +85,8 @@ pub struct Summary {
     pub denied: u64,
     /// Bytes that were taken out.
     pub sent_bytes: u64,
+    /// Takes that questions which were allowed belong to.
+    pub takes: BTreeSet<TakeId>,
 }
 
 /// Reads every entry in order, and finds what [`verify`] finds. A log that is not there is empty.
@@ -99,12 +102,14 @@ pub fn read(path: &Path, take: &mut dyn FnMut(Line<Entry>)) -> chain::Result<Hea
 /// # Errors
 /// The first thing that is not as it was written.
 pub fn verify(path: &Path) -> chain::Result<Summary> {
-    let mut sum = Summary { head: Head::empty(), allowed: 0, denied: 0, sent_bytes: 0 };
+    let (head, takes) = (Head::empty(), BTreeSet::new());
+    let mut sum = Summary { head, allowed: 0, denied: 0, sent_bytes: 0, takes };
     sum.head = read(path, &mut |line| match line.entry {
         Entry::Ask(ask) if ask.denied.is_some() => sum.denied += 1,
         Entry::Ask(ask) => {
             sum.allowed += 1;
             sum.sent_bytes += ask.bytes;
+            sum.takes.extend(ask.take);
         }
         Entry::Answer(_) => {}
     })?;

@@ -107,6 +107,16 @@ impl Ledger {
         self.index.jobs("state = 'unknown'")
     }
 
+    /// The jobs that a provider gave a name, whatever became of them: each was asked for through the door. By age.
+    ///
+    /// # Errors
+    /// An index that cannot be used.
+    pub fn sent_jobs(&self) -> Result<Vec<Job>> {
+        let columns = Job::COLUMNS;
+        let sql = format!("SELECT {columns} FROM job WHERE remote IS NOT NULL ORDER BY at, take");
+        all(&self.index.conn, &sql, [], Job::read)
+    }
+
     /// What was spent.
     ///
     /// # Errors
