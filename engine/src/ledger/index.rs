@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::apply::Apply;
@@ -68,6 +69,8 @@ impl Index {
     }
 
     fn prepare(mut conn: Connection) -> Result<Self> {
+        // Otherwise a question that might use a partial index is planned again for each value that it is asked with.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut conn, MIGRATIONS)?;
         Ok(Self { conn })

@@ -371,6 +371,10 @@ impl Production {
         let (scene, cut) = self.cut(&want.cut).expect("because the cut is of this production");
         let mut label = self.label_of(scene, cut).privacy;
         for shown in want.pictures.all() {
+            // Nothing is stricter, and takes need not be read for it.
+            if label == Privacy::LocalOnly {
+                break;
+            }
             if let (Shown::Take(take, _), Some(ledger)) = (shown, ledger) {
                 label = label.meet(&self.privacy_called(&ledger.record(take.id)?.privacy));
             }

@@ -273,8 +273,12 @@ fn split(text: &str) -> Vec<String> {
 
 /// Whether the words of a phrase stand in a row in a text.
 fn has(text: &[String], phrase: &str) -> bool {
-    let length = phrase.split(' ').count();
-    text.windows(length).any(|window| window.iter().map(String::as_str).eq(phrase.split(' ')))
+    let mut rest = phrase.split(' ');
+    let first = rest.next().unwrap_or_default();
+    text.iter().enumerate().filter(|(_, word)| *word == first).any(|(at, _)| {
+        let mut follow = text[at + 1..].iter();
+        rest.clone().all(|word| follow.next().is_some_and(|next| next == word))
+    })
 }
 
 #[cfg(test)]
