@@ -48,6 +48,9 @@ pub(crate) enum Command {
     Diff(Diff),
     /// List hosted jobs that are not over, and say what became of them.
     Jobs(Jobs),
+    /// Keep keys of providers, say where they are, and remove them.
+    #[command(subcommand)]
+    Keys(KeysVerb),
     /// Verify, rebuild, export and tidy up the ledger of takes.
     #[command(subcommand)]
     Ledger(LedgerVerb),
@@ -274,6 +277,36 @@ pub(crate) struct Resolve {
     /// Which production.
     #[command(flatten)]
     pub(crate) place: Where,
+}
+
+/// Keep keys of providers, say where they are, and remove them.
+///
+/// A key is looked for in the variable that the production names, then in the keyring of the desktop, then in a file that only
+/// its owner can read.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysVerb {
+    /// Keep a key that is typed or piped in: in the keyring, and in a file where there is none.
+    Set {
+        /// The provider, or the host of a server of your own, such as render.lan:8000.
+        provider: String,
+        /// Keep it in a file, for work at which nobody can unlock a keyring.
+        #[arg(long)]
+        file: bool,
+    },
+    /// List who has a key, and where it is.
+    List {
+        /// Print JSON lines.
+        #[arg(long)]
+        json: bool,
+        /// Which production's servers, too.
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Remove a key from the keyring and from its file.
+    Remove {
+        /// The provider, or the host of a server of your own.
+        provider: String,
+    },
 }
 
 /// Verify, rebuild, export and tidy up the ledger of takes.

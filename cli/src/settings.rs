@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kinora_engine::cards::{Card, Frames, SamplerKind, Size, built_in};
-use kinora_engine::egress::log;
+use kinora_engine::egress::{Keyring, Keys, log};
 use kinora_engine::local::{self, Inspection, LocalGenerator, LocalOptions};
 use kinora_engine::media::Filter;
 use kinora_engine::production::Production;
@@ -70,6 +70,17 @@ pub(crate) fn data_folder(store: &Store) -> Result<&Path, Failure> {
         Failure::new(Kind::Config, "there is no folder for the log of what leaves this machine")
             .hint("set KINORA_HOME")
     })
+}
+
+/// The keys of this user.
+pub(crate) fn keys() -> Result<Keys, Failure> {
+    let folder = store()?.config().data_folder.as_ref().map(|folder| folder.join("keys"));
+    Ok(Keys::new(keyring(), folder))
+}
+
+/// The keyring of this desktop.
+pub(crate) fn keyring() -> Option<Keyring> {
+    Keyring::from_env(|name| std::env::var_os(name))
 }
 
 /// The environment variable that names the model to use where none is named.

@@ -10,6 +10,7 @@ use std::time::Instant;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kinora_engine::Kind;
 use kinora_engine::observe::{Event, Observer, Stage};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
 use crate::errors::Failure;
@@ -56,6 +57,26 @@ pub(crate) fn written(result: io::Result<()>) {
 pub(crate) fn unwritten() -> Option<Failure> {
     let error = UNWRITTEN.get()?;
     Some(Failure::new(Kind::Resources, format!("write standard output: {error}")))
+}
+
+/// Asks on the terminal for something that it is not to show.
+pub(crate) fn ask_hidden(question: &str, answer: &mut String) -> io::Result<()> {
+    let shown = tcgetattr(io::stdin())?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden.local_modes.insert(LocalModes::ECHONL);
+    let restored = shown.clone();
+    // Whoever stops here wants to see what is typed next.
+    let asked = ctrlc::set_handler(move || {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &restored);
+        std::process::exit(130);
+    });
+    debug_assert!(asked.is_ok(), "the handler is set once");
+    tcsetattr(io::stdin(), OptionalActions::Flush, &hidden)?;
+    let _ = write!(io::stderr().lock(), "{question}");
+    let read = io::stdin().read_line(answer);
+    tcsetattr(io::stdin(), OptionalActions::Now, &shown)?;
+    read.map(drop)
 }
 
 /// Writes a line to standard error.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kinora_engine::Error;
 use kinora_engine::cards::{Card, built_in};
-use kinora_engine::egress::Token;
+use kinora_engine::egress::{Keys, Token, Wanted};
 use kinora_engine::generator::Generator;
 use kinora_engine::local::{self, LocalGenerator, LocalOptions};
 use kinora_engine::production::{Server, Workshop};
@@ -17,6 +17,7 @@ use crate::settings;
 /// The models of this machine and the keys of this user.
 pub(crate) struct Shop {
     store: Store,
+    keys: Keys,
     options: LocalOptions,
     is_offline: bool,
 }
@@ -24,13 +25,24 @@ pub(crate) struct Shop {
 impl Shop {
     /// The shop that these options mean.
     pub(crate) fn new(machine: &Machine, is_offline: bool) -> Result<Self, Failure> {
-        Ok(Self { store: settings::store()?, options: settings::machine(machine)?, is_offline })
+        let (store, keys) = (settings::store()?, settings::keys()?);
+        Ok(Self { store, keys, options: settings::machine(machine)?, is_offline })
     }
 
     /// A shop for work that needs nothing of this machine.
     pub(crate) fn of_keys() -> Result<Self, Failure> {
-        let options = LocalOptions::default();
-        Ok(Self { store: settings::store()?, options, is_offline: false })
+        let (store, keys) = (settings::store()?, settings::keys()?);
+        Ok(Self { store, keys, options: LocalOptions::default(), is_offline: false })
+    }
+}
+
+/// The key of a server, as it is looked for.
+pub(crate) fn wanted(server: &Server) -> Wanted<'_> {
+    let variable = server.key_variable.as_ref().map(|name| name.value.as_str());
+    Wanted {
+        name: server.key_name(),
+        variable: variable.map(|name| (name, std::env::var_os(name))),
+        file: server.key_file.as_ref().map(|file| Path::new(&file.value)),
     }
 }
 
@@ -56,9 +68,7 @@ impl Workshop for Shop {
     }
 
     fn key(&self, server: &Server) -> Result<Option<Token>, Error> {
-        let variable = server.key_variable.as_ref().and_then(|name| std::env::var_os(&name.value));
-        let file = server.key_file.as_ref().map_or("", |file| file.value.as_str());
-        Ok(Token::find(variable, Path::new(file))?)
+        Ok(self.keys.find(&wanted(server))?.map(|(key, _)| key))
     }
 
     fn is_offline(&self) -> bool {

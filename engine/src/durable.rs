@@ -29,6 +29,16 @@ impl Partial {
         })
     }
 
+    /// Creates an empty file that can become `target` and that nobody else may read.
+    pub(crate) fn private_file(target: &Path) -> io::Result<(Self, File)> {
+        Self::create(target, |path| {
+            let mut options = OpenOptions::new();
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            options.read(true).write(true).create_new(true).open(path)
+        })
+    }
+
     /// Creates an empty folder that can become `target`.
     pub(crate) fn folder(target: &Path) -> io::Result<Self> {
         Ok(Self::create(target, |path| fs::create_dir(path))?.0)

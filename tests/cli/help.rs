@@ -12,7 +12,8 @@ fn help_is_one_screen() {
     assert!(short.lines().count() <= 32, "{short}");
     for verb in [
         "generate", "replay", "new", "check", "explain", "route", "render", "takes", "pick",
-        "reject", "rate", "note", "diff", "jobs", "ledger", "egress", "models", "doctor", "demo",
+        "reject", "rate", "note", "diff", "jobs", "keys", "ledger", "egress", "models", "doctor",
+        "demo",
     ] {
         assert!(short.lines().any(|line| line.trim_start().starts_with(verb)), "{short}");
         let help = place.prints(&[verb, "--help"]);

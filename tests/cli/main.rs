@@ -6,6 +6,7 @@ mod command;
 mod egress;
 mod help;
 mod jobs;
+mod keys;
 mod killed;
 mod mini;
 mod names;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -29,6 +30,7 @@ const VERBS: &[&[&str]] = &[
     &["diff", "sh0010:1", "sh0010:2", "-C", "film"],
     &["replay", "sh0010:1", "--verify", "-C", "film"],
     &["jobs", "-C", "film"],
+    &["keys", "list", "-C", "film"],
     &["ledger", "verify", "-C", "film"],
     &["ledger", "rebuild", "-C", "film"],
     &["ledger", "export", "-C", "film"],
@@ -45,11 +47,13 @@ const VERBS: &[&[&str]] = &[
     &["completions", "bash"],
 ];
 
-/// The verb that has nothing to do where no job was lost sight of, and is refused.
-const RESOLVE: &[&str] = &["jobs", "resolve", "sh0010:1", "--lost", "-C", "film"];
-
-/// The verb that has nothing to call off, and is refused.
-const CANCEL: &[&str] = &["jobs", "cancel", "sh0010:1", "-C", "film"];
+/// Verbs that are refused, as no job was lost sight of, none can be called off, no key is piped in and none is there.
+const REFUSED: &[&[&str]] = &[
+    &["jobs", "resolve", "sh0010:1", "--lost", "-C", "film"],
+    &["jobs", "cancel", "sh0010:1", "-C", "film"],
+    &["keys", "set", "fal"],
+    &["keys", "remove", "fal"],
+];
 
 /// The verb that is there to connect.
 const PULL: &str = "models pull";
@@ -116,11 +120,10 @@ fn ways_out(lines: &[String]) -> Vec<&String> {
 #[ignore = "strace"]
 fn strace_sees_no_socket_of_any_verb() {
     let place = Place::new();
-    for verb in VERBS.iter().chain([&RESOLVE, &CANCEL]) {
+    for verb in VERBS.iter().chain(REFUSED) {
         let (output, lines) = place.trace(verb, &[]);
         let told = String::from_utf8_lossy(&output.stderr);
-        let is_done = *verb != RESOLVE && *verb != CANCEL;
-        assert_eq!(output.status.success(), is_done, "{verb:?}: {told}");
+        assert_eq!(output.status.success(), !REFUSED.contains(verb), "{verb:?}: {told}");
         assert_eq!(ways_out(&lines), [""; 0], "{verb:?}");
     }
 }
@@ -166,6 +169,30 @@ fn strace_sees_no_socket_where_people_say_what_became_of_a_job() {
     assert_eq!(ways_out(&lines), [""; 0]);
 }
 
+/// The keyring's tool is a script that says when it was asked. A session at an address of the network is asked by nobody.
+#[test]
+#[ignore = "strace"]
+fn strace_sees_no_socket_where_a_keyring_is_asked_or_could_be_reached_by_a_network() {
+    let place = Place::new();
+    let tools = place.0.path().join("tools");
+    fs::create_dir(&tools).expect("room");
+    let tool = tools.join("secret-tool");
+    fs::write(&tool, "#!/bin/sh\necho asked >> \"$HOME/asked\"\necho 'secret = k-1'\n")
+        .expect("room");
+    fs::set_permissions(&tool, PermissionsExt::from_mode(0o755)).expect("ours");
+    fs::create_dir_all(place.0.path().join("user")).expect("room");
+    let path = tools.to_str().expect("plain letters");
+    for (bus, is_asked) in [("unix:path=/nowhere", true), ("tcp:host=127.0.0.1,port=9", false)] {
+        let environment = [("PATH", path), ("DBUS_SESSION_BUS_ADDRESS", bus)];
+        let (output, lines) = place.trace(&["keys", "list"], &environment);
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("fal"), "{told}");
+        assert_eq!(told.contains("keyring"), is_asked, "{told}");
+        assert_eq!(ways_out(&lines), [""; 0]);
+        assert_eq!(fs::remove_file(place.0.path().join("user/asked")).is_ok(), is_asked);
+    }
+}
+
 #[test]
 fn every_verb_is_among_those_that_strace_sees() {
     let place = Place::new();
@@ -182,8 +209,8 @@ fn every_verb_is_among_those_that_strace_sees() {
         }
     }
     listed.retain(|verb| !verb.ends_with(" help"));
-    let seen = VERBS.iter().chain([&RESOLVE, &CANCEL]).map(|verb| match verb {
-        [verb @ ("ledger" | "egress" | "models"), below, ..]
+    let seen = VERBS.iter().chain(REFUSED).map(|verb| match verb {
+        [verb @ ("keys" | "ledger" | "egress" | "models"), below, ..]
         | [verb @ "jobs", below @ ("resolve" | "cancel"), ..] => format!("{verb} {below}"),
         [verb, ..] => (*verb).to_owned(),
         [] => String::new(),

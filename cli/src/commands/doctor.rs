@@ -40,6 +40,8 @@ pub(crate) fn run() -> Result<ExitCode, Failure> {
             line(name, &folder.display().to_string());
         }
     }
+    let keyring = settings::keyring().map(|keyring| keyring.program().display().to_string());
+    line("keyring", &keyring.unwrap_or_else(|| "none: keys are kept in files".to_owned()));
     line(
         "network",
         if config.is_offline { "off (HF_HUB_OFFLINE)" } else { "for `models pull` only" },

@@ -8,6 +8,7 @@ mod egress;
 mod explain;
 mod generate;
 mod jobs;
+mod keys;
 mod ledger;
 mod models;
 mod new;
@@ -48,6 +49,7 @@ fn verb(command: Command) -> Result<ExitCode, Failure> {
         Command::Note(options) => takes::note(&options),
         Command::Diff(options) => diff::run(&options),
         Command::Jobs(options) => jobs::run(&options),
+        Command::Keys(verb) => keys::run(&verb),
         Command::Ledger(verb) => ledger::run(&verb),
         Command::Egress(verb) => egress::run(&verb),
         Command::Models(verb) => models::run(&verb),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Purpose;
+use super::{Purpose, keyring, secret};
 use crate::privacy::Privacy;
 use crate::{Hint, Kind, chain};
 
@@ -110,7 +110,7 @@ pub enum Error {
     /// A place that should hold a key does not, or not for us alone.
     #[error("key: {place} {why}")]
     Key {
-        /// The file or variable.
+        /// The file, the variable or the keyring.
         place: String,
         /// What is wrong with it.
         why: &'static str,
@@ -190,7 +190,11 @@ impl Hint for Error {
                 "make it locally, or let {host} see it: project, scene, cut, characters and references must all be labelled `any`, or `studio` with that host"
             )),
             Self::Insecure { .. } => Some("use an https:// address".to_owned()),
-            Self::Key { why: "can be read by others", place } => Some(format!("chmod 600 {place}")),
+            Self::Key { why: secret::OPEN, place } => Some(format!("chmod 600 {place}")),
+            Self::Key { why: keyring::LOCKED | keyring::SILENT | keyring::REFUSES, .. } => Some(
+                "unlock the keyring; `kinora keys set NAME --file` keeps a key without it"
+                    .to_owned(),
+            ),
             Self::Log { source, .. } => source.hint(),
             _ => None,
         }

@@ -16,7 +16,7 @@
 //! - **Addresses inside.** A host that was consented to only by a pattern must not turn out to be this machine, a private
 //!   network or a link-local address. Which host a pattern fits, others decide; one that is named, the user or the card did.
 //! - **Answers** are bounded: in bytes, in headers, in silence and in slowness; nothing in them is unpacked.
-//! - **Secrets.** A [`Token`] is never printed; [`redact`] takes keys out of what a server said before it reaches an error, a
+//! - **Secrets.** A [`Token`] is never printed; [`Keys`] says where one is found; [`redact`] takes keys out of what a server said before it reaches an error, a
 //!   log or a manifest.
 //! - **Pictures** leave as pixels alone. See [`upload`].
 //! - No proxy is taken from the environment, because a proxy is another host.
@@ -40,6 +40,8 @@ mod answer;
 mod ask;
 mod door;
 mod error;
+mod keyring;
+mod keys;
 pub mod log;
 mod payload;
 mod policy;
@@ -51,6 +53,8 @@ pub use answer::Answer;
 pub use ask::{Body, Credential, Field, Get, Limits, Method, Send};
 pub use door::Egress;
 pub use error::{Error, Result};
+pub use keyring::Keyring;
+pub use keys::{KeyPlace, Keys, Wanted};
 pub use payload::{Labelled, Part, Payload};
 pub use policy::{Consent, Purpose};
 pub use secret::{Token, redact};

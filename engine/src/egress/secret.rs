@@ -1,6 +1,5 @@
-//! Keys: where they come from, and how they are kept out of everything that is written down.
+//! Keys, and how they are kept out of everything that is written down.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -12,6 +11,8 @@ use super::{Error, Result};
 const GONE: &str = "[key]";
 /// The longest file that can hold a key.
 const MOST_FILE_BYTES: u64 = 64 << 10;
+/// What is wrong with a file that is not for the user alone.
+pub(super) const OPEN: &str = "can be read by others";
 
 /// A secret that proves who the user is. Never printed, never sent to another host than the one it is for.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,18 +26,11 @@ impl Token {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// Finds a key: in a variable of the environment, else in a file that nobody else may read.
-    ///
-    /// This is the order of the places there are; a keyring of the system would come before both, and is not asked.
+    /// Reads a key from a file that nobody else may read; none where there is no such file.
     ///
     /// # Errors
-    /// [`Error::Key`] where the place that has it holds no key, or where others may read the file. A variable that is empty
-    /// and a file that is not there have none.
-    pub fn find(variable: Option<OsString>, file: &Path) -> Result<Option<Self>> {
-        if let Some(value) = variable.filter(|value| !value.is_empty()) {
-            let wrong = || Error::Key { place: "the variable".to_owned(), why: "holds no key" };
-            return value.to_str().and_then(Self::new).ok_or_else(wrong).map(Some);
-        }
+    /// [`Error::Key`] for a file that holds no key, that others may read, or that cannot be read.
+    pub(super) fn in_file(file: &Path) -> Result<Option<Self>> {
         let wrong = |why| Error::Key { place: file.display().to_string(), why };
         let opened = match File::open(file) {
             Ok(opened) => opened,
@@ -51,7 +45,7 @@ impl Token {
         {
             use std::os::unix::fs::PermissionsExt;
             if metadata.permissions().mode() & 0o077 != 0 {
-                return Err(wrong("can be read by others"));
+                return Err(wrong(OPEN));
             }
         }
         let mut text = String::new();
@@ -60,7 +54,7 @@ impl Token {
         Self::new(&text).ok_or_else(|| wrong("holds no key")).map(Some)
     }
 
-    /// The text itself, for the one header it stands in.
+    /// The text itself, for the one header it stands in and for the place that keeps it.
     pub(super) fn text(&self) -> &str {
         &self.0
     }
@@ -209,31 +203,6 @@ mod tests {
         assert_eq!(Token::new("two words"), None);
         assert_eq!(Token::new("  "), None);
         assert_eq!(format!("{:?}", token(" hf_secret\n")), "Token(…)");
-    }
-
-    #[test]
-    fn a_key_is_found_in_its_places() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("fal");
-        assert_eq!(Token::find(None, &file).expect("nowhere"), None);
-        std::fs::write(&file, "from-file\n").expect("room");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode));
-            for open in [0o644, 0o640, 0o604, 0o610] {
-                mode(open).expect("ours");
-                let error = Token::find(None, &file).expect_err("others may read it");
-                assert!(!error.to_string().contains("from-file"), "{error}");
-            }
-            mode(0o600).expect("ours");
-        }
-        assert_eq!(Token::find(None, &file).expect("a key"), Some(token("from-file")));
-        assert_eq!(Token::find(Some("".into()), &file).expect("a key"), Some(token("from-file")));
-        assert_eq!(Token::find(Some("k1".into()), &file).expect("a key"), Some(token("k1")));
-        let error = Token::find(Some("two words".into()), &file).expect_err("no key");
-        assert!(!format!("{error} {error:?}").contains("words"), "{error}");
-        assert!(Token::find(None, folder.path()).is_err(), "a folder");
     }
 
     #[test]

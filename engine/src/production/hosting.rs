@@ -1,7 +1,7 @@
 //! How a production asks providers: through which door, where, with which keys.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::project::Production;
 use super::render::Workshop;
@@ -30,7 +30,10 @@ pub(super) struct Hosting {
 }
 
 /// The servers of a production: what each runs, where it is, the key for it.
-struct Servers(Vec<(HostedCard, Address, Option<Token>)>);
+struct Servers(Vec<(HostedCard, Address, Key)>);
+
+/// A key, where there is one, or why it cannot be read.
+type Key = Result<Option<Token>, Arc<Error>>;
 
 impl Directory for Servers {
     fn card(&self, name: &str) -> Option<HostedCard> {
@@ -41,7 +44,12 @@ impl Directory for Servers {
         let found = self.0.iter().find(|(other, ..)| other.name == card.name);
         let found = found.ok_or_else(|| JobError::NoCard { name: card.name.clone() });
         let (_, base, key) = found.map_err(Error::from)?;
-        Ok(Access { base: base.clone(), key: key.clone() })
+        let key = match key {
+            Err(error) if card.needs_key => return Err(JobError::Key(Arc::clone(error)).into()),
+            Err(_) => None,
+            Ok(key) => key.clone(),
+        };
+        Ok(Access { base: base.clone(), key })
     }
 }
 
@@ -64,8 +72,7 @@ impl Hosting {
             Egress::new(workshop.is_offline()).log_in(&production.folder.join(".kinora"));
         let mut servers = Vec::new();
         for server in &production.servers {
-            // A key that cannot be read is no key, which the choice of a model says.
-            let key = workshop.key(server).unwrap_or_default();
+            let key = workshop.key(server).map_err(Arc::new);
             for card in server.cards()? {
                 let base = match &server.base {
                     Some(base) => Address::parse(&base.value)?,

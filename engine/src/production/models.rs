@@ -44,8 +44,8 @@ pub(super) struct Served {
     pub(super) card: HostedCard,
     /// Which of the production's servers runs it; none where the production names none.
     pub(super) server: Option<usize>,
-    /// Whether there is a key, or none is needed.
-    pub(super) has_key: bool,
+    /// Whether there is a key, or what is wrong with the place that should hold it.
+    pub(super) key: Result<bool, String>,
 }
 
 /// Whether and how a local model makes a cut.
@@ -97,8 +97,9 @@ impl<'a> Models<'a> {
         }
         let mut served = Vec::new();
         for (at, server) in production.servers.iter().enumerate() {
-            let has_key = workshop.key(server).is_ok_and(|key| key.is_some());
-            let of_server = |card| Served { card, server: Some(at), has_key };
+            let key = workshop.key(server).map(|key| key.is_some());
+            let key = key.map_err(|error| error.to_string());
+            let of_server = |card| Served { card, server: Some(at), key: key.clone() };
             served.extend(server.cards()?.into_iter().map(of_server));
         }
         Ok(Self { workshop, survey, local, served, found: BTreeMap::new() })
@@ -113,7 +114,7 @@ impl<'a> Models<'a> {
             return;
         }
         if let Some(card) = hosted::find(name) {
-            self.served.push(Served { card: card.clone(), server: None, has_key: false });
+            self.served.push(Served { card: card.clone(), server: None, key: Ok(false) });
         } else if let Ok(card) = self.workshop.card(name) {
             self.local.push(Here {
                 name: name.to_owned(),
@@ -150,8 +151,10 @@ impl<'a> Models<'a> {
             }
             all.push(candidate);
         }
-        let served = self.served.iter();
-        all.extend(served.map(|served| Candidate::hosted(&served.card, need, served.has_key)));
+        all.extend(self.served.iter().map(|served| match &served.key {
+            Ok(has_key) => Candidate::hosted(&served.card, need, *has_key),
+            Err(why) => Candidate::hosted(&served.card, need, false).without_key(why),
+        }));
         all
     }
 

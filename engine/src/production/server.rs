@@ -95,6 +95,22 @@ impl Server {
         Some(address.host().to_owned())
     }
 
+    /// The name of its key among the user's own: its provider's at the provider's own hosts, and at any other the host. A production
+    /// says where a server is, and must not have the key for one sent to another.
+    pub fn key_name(&self) -> String {
+        let provider = &self.provider.value;
+        let is_its = |host: &str| {
+            hosted::cards().iter().any(|card| card.provider == *provider && card.host == host)
+        };
+        match self.host() {
+            Some(host) if is_its(&host) => provider.clone(),
+            // A host could be called like a provider, were it not for its port.
+            Some(host) if !host.contains(['.', ':']) => format!("{host}:443"),
+            Some(host) => host,
+            None => provider.clone(),
+        }
+    }
+
     /// The cards of its models: those of its provider, at its address. A server of one's own gives its only model its name, and each
     /// of several its name and theirs.
     ///
@@ -133,4 +149,35 @@ fn short(model: &str) -> String {
     let last = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.';
     last.chars().map(|c| if fits(c) { c } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::place::Place;
+    use super::*;
+
+    #[test]
+    fn a_production_cannot_have_the_key_for_a_provider_sent_to_another_host() {
+        let said =
+            |text: &str| Said { value: text.to_owned(), place: Place::whole("project.toml") };
+        let name = |provider: &str, base: Option<&str>| {
+            let server = Server {
+                id: said("server"),
+                provider: said(provider),
+                base: base.map(said),
+                key_variable: None,
+                key_file: None,
+                models: Vec::new(),
+                second: None,
+            };
+            server.key_name()
+        };
+        assert_eq!(name("fal", None), "fal");
+        assert_eq!(name("fal", Some("https://queue.fal.run")), "fal");
+        assert_eq!(name("fal", Some("https://queue.fal.run:444")), "queue.fal.run:444");
+        assert_eq!(name("fal", Some("https://example.org/queue.fal.run")), "example.org");
+        assert_eq!(name(OWN, Some("https://queue.fal.run")), "queue.fal.run");
+        assert_eq!(name(OWN, Some("https://fal")), "fal:443");
+        assert_eq!(name(OWN, Some("http://localhost:8000")), "localhost:8000");
+    }
 }

@@ -57,6 +57,8 @@ pub enum Place {
         price: Option<Money>,
         /// Whether a key is there, or none is needed.
         has_key: bool,
+        /// What is wrong with the place that should hold the key, where that is known.
+        why_no_key: Option<String>,
         /// Whether the provider itself says what is known of it, the price above all.
         verified: bool,
         /// When the provider ends it.
@@ -162,6 +164,15 @@ impl Candidate {
         }
     }
 
+    /// The same, where a key may be there and cannot be read.
+    #[must_use]
+    pub fn without_key(mut self, why: &str) -> Self {
+        if let Place::Hosted { why_no_key, .. } = &mut self.place {
+            *why_no_key = Some(why.to_owned());
+        }
+        self
+    }
+
     /// A hosted model, for a cut: sizes and price depend on what is asked.
     pub fn hosted(card: &HostedCard, need: &Need, has_key: bool) -> Self {
         let asked = card.asked(need);
@@ -177,6 +188,7 @@ impl Candidate {
                 host: card.host.clone(),
                 price: price.map(|price| price.amount),
                 has_key: has_key || !card.needs_key,
+                why_no_key: None,
                 verified: price.map_or(card.verified, |price| price.verified),
                 retires: card.retires,
             },

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::hosted::Unfit;
 use crate::id::TakeId;
@@ -74,6 +75,9 @@ pub enum Error {
         /// The provider.
         provider: String,
     },
+    /// The place that should hold the key for the provider is not as it should be.
+    #[error(transparent)]
+    Key(Arc<crate::Error>),
     /// What people say of a job cannot be.
     #[error("job of take {take}: {why}")]
     Verdict {
@@ -110,6 +114,7 @@ impl Hint for Error {
             Self::NoProvider { .. } | Self::NoCard { .. } | Self::NoKey { .. } => Kind::Config,
             Self::Record { .. } => Kind::Input,
             Self::Write { .. } => Kind::Resources,
+            Self::Key(error) => error.kind(),
             Self::Keep(error) => error.kind(),
         }
     }
@@ -118,6 +123,7 @@ impl Hint for Error {
         match self {
             Self::Egress(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
+            Self::Key(error) => error.hint(),
             Self::Keep(error) => error.hint(),
             Self::Record { .. } => Some("use the version of kinora that began it".to_owned()),
             _ => None,
