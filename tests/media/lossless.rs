@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use kinora_engine::media::{
-    DIGITAL_SOURCE_TYPE, frames_hash, probe, read_manifest, read_video, write,
+    DIGITAL_SOURCE_TYPE, frames_hash, probe, read_manifest, read_video, video_hash, write,
 };
 
 use crate::clip::{MANIFEST, colourful, folder, fps, names, noise, save};
@@ -20,6 +20,7 @@ fn mkv_is_bit_exact_at_any_size_and_rate() {
                 .expect("because it can be written");
             let (back, found) = read_video(&path).expect("because it was written");
             assert_eq!(frames_hash(&back), frames_hash(&clip), "{count} of {width}x{height}");
+            assert_eq!(video_hash(&path).expect("because it is a clip"), frames_hash(&clip));
             assert_eq!((back, found), (clip, fps(rate)));
             // Matroska counts in thousandths.
             let length = probe(&path).expect("because it was written").duration_secs;
@@ -50,6 +51,7 @@ fn one_png_keeps_picture_manifest_and_rate() {
     assert_eq!(names(folder.path()), ["still.png", "still.png.json"]);
     std::fs::remove_file(written.manifest).expect("because it is there");
     assert_eq!(read_manifest(&path).expect("because it is in the file"), MANIFEST);
+    assert_eq!(video_hash(&path).expect("because it was written"), frames_hash(&picture));
     assert_eq!(read_video(&path).expect("because it was written"), (picture, fps("16")));
     let text = String::from_utf8_lossy(&std::fs::read(&path).expect("because it was written"))
         .into_owned();
@@ -68,6 +70,7 @@ fn a_folder_holds_frames_and_manifest_and_nothing_else() {
     let mut expected: Vec<_> = (1..=12).map(|number| format!("frame_{number:05}.png")).collect();
     expected.push("manifest.json".into());
     assert_eq!(names(&path), expected);
+    assert_eq!(video_hash(&path).expect("because it was written"), frames_hash(&clip));
     assert_eq!(read_video(&path).expect("because it was written"), (clip, fps("24000/1001")));
     assert_eq!(read_manifest(&path).expect("because it was written"), MANIFEST);
     std::fs::remove_file(path.join("manifest.json")).expect("because it is there");

@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use kinora_engine::media::{DIGITAL_SOURCE_TYPE, Frames, probe, read_manifest, read_video, write};
+use kinora_engine::media::{
+    DIGITAL_SOURCE_TYPE, Frames, frames_hash, probe, read_first_frame, read_last_frame,
+    read_manifest, read_video, video_hash, write,
+};
 use kinora_engine::{Hint, Kind};
 
 use crate::clip::{MANIFEST, colourful, folder, fps, psnr, save};
@@ -166,4 +169,20 @@ fn boxes(bytes: &[u8]) -> Vec<[u8; 4]> {
         rest = rest.get(size.max(8)..).unwrap_or_default();
     }
     types
+}
+
+#[test]
+fn a_clip_read_frame_by_frame_is_the_one_that_is_read_whole() {
+    let folder = folder();
+    for (name, count) in [("a.mp4", 1), ("b.mp4", 33), ("c.mkv", 12), ("d/", 3)] {
+        let path = folder.path().join(name);
+        save(&colourful(64, 48, count), &path).expect("because it can be written");
+        let (whole, _) = read_video(&path).expect("because it was written");
+        assert_eq!(video_hash(&path).expect("because it was written"), frames_hash(&whole));
+        let of = |at: usize| whole.iter().nth(at).expect("because there are so many").to_vec();
+        let first = read_first_frame(&path).expect("because it was written");
+        let last = read_last_frame(&path).expect("because it was written");
+        assert_eq!((first.count(), first.into_data()), (1, of(0)), "{name}");
+        assert_eq!((last.count(), last.into_data()), (1, of(count - 1)), "{name}");
+    }
 }

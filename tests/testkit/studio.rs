@@ -171,7 +171,7 @@ impl Studio {
 
     /// Records a take of a clip.
     fn keep(&self, made: &Made) -> Result<()> {
-        let (frames, _) = media::read_video(&made.path)?;
+        let frames_hash = media::video_hash(&made.path)?.into();
         let number = made.record["number"].as_u64().and_then(|number| u32::try_from(number).ok());
         let mut ledger = self.ledger();
         let media = ledger.import_media(&made.path)?;
@@ -199,7 +199,7 @@ impl Studio {
             egress: Vec::new(),
             approximations: Vec::new(),
             media,
-            frames_hash: media::frames_hash(&frames).into(),
+            frames_hash,
             latent_hash: None,
             made: json!({ "remote": made.remote }),
             parent: None,

@@ -12,8 +12,9 @@ use ffmpeg_next::format::{self, Pixel, context::StreamIo};
 use ffmpeg_next::{Dictionary, Packet, Rational, color, frame, media, util};
 
 use super::colour::{BT601, BT709, Plane, Yuv420, rgb_to_yuv420, yuv420_to_rgb};
+use super::frames::{Frame, OnFrame, frame_bytes};
 use super::output::{Failure, Output};
-use super::read::{MAX_BYTES, Probe, open};
+use super::read::{Probe, open};
 use super::{DIGITAL_SOURCE_TYPE, Fps, Frames, MediaError, Result, manifest};
 
 /// Encoders that a user may ask about; the first two are used here.
@@ -128,15 +129,22 @@ pub(super) fn probe(path: &Path) -> Result<Probe> {
     })
 }
 
-/// Reads every frame of the first video stream.
-pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
+/// How many frames the first video stream says that it has; 0 where it does not say.
+pub(super) fn claimed(path: &Path) -> Result<u64> {
+    let input = demux(path)?;
+    let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
+    Ok(stream.frames().try_into().unwrap_or_default())
+}
+
+/// Hands on every frame of the first video stream, one at a time, until one is enough; there is at least one.
+pub(super) fn decode(path: &Path, on_frame: &mut OnFrame<'_>) -> Result<Fps> {
     let failed = |step| move |error| decode_error(path, step, error);
     let mut input = demux(path)?;
     let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let index = stream.index();
     let fps = rate(path, stream.avg_frame_rate())?;
     let (_, mut decoder) = open_decoder(path, &stream)?;
-    let mut clip = Clip { path, size: None, data: Vec::new() };
+    let mut clip = Clip { path, size: None, pixels: Vec::new(), on_frame };
     loop {
         let mut packet = Packet::empty();
         match packet.read(&mut input) {
@@ -147,19 +155,22 @@ pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
             Err(ffmpeg_next::Error::Eof) => break,
             Err(error) => return Err(decode_error(path, "read a packet", error)),
         }
-        clip.receive(&mut decoder)?;
+        if clip.receive(&mut decoder)?.is_break() {
+            return Ok(fps);
+        }
     }
     // What the decoder holds back for the sake of order comes out only now.
     decoder.send_eof().map_err(failed("decode"))?;
-    clip.receive(&mut decoder)?;
-    let Some((width, height)) = clip.size else {
+    // Whether the last ones are enough makes no difference.
+    let _ = clip.receive(&mut decoder)?;
+    if clip.size.is_none() {
         return Err(MediaError::Unsupported {
             path: path.to_owned(),
             found: "no frame".into(),
             expected: "a clip",
         });
-    };
-    Ok((Frames::new(width, height, clip.data)?, fps))
+    }
+    Ok(fps)
 }
 
 /// Reads the first frame of the first video stream, and forgets it.
@@ -204,26 +215,31 @@ pub(super) fn metadata(path: &Path) -> Result<Vec<(String, String)>> {
 }
 
 /// Frames as they come out of a decoder.
-struct Clip<'a> {
+struct Clip<'a, 'b> {
     path: &'a Path,
     size: Option<(usize, usize)>,
-    data: Vec<u8>,
+    /// Those of one frame: the next one takes their place.
+    pixels: Vec<u8>,
+    on_frame: &'a mut OnFrame<'b>,
 }
 
-impl Clip<'_> {
-    fn receive(&mut self, decoder: &mut decoder::Video) -> Result<()> {
+impl Clip<'_, '_> {
+    fn receive(&mut self, decoder: &mut decoder::Video) -> Result<ControlFlow<()>> {
         let mut picture = frame::Video::empty();
         loop {
             match decoder.receive_frame(&mut picture) {
-                Ok(()) => self.push(&picture)?,
-                Err(ffmpeg_next::Error::Eof) => return Ok(()),
-                Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => return Ok(()),
+                Ok(()) if self.hand_on(&picture)?.is_break() => return Ok(ControlFlow::Break(())),
+                Ok(()) => {}
+                Err(ffmpeg_next::Error::Eof) => return Ok(ControlFlow::Continue(())),
+                Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => {
+                    return Ok(ControlFlow::Continue(()));
+                }
                 Err(error) => return Err(decode_error(self.path, "decode", error)),
             }
         }
     }
 
-    fn push(&mut self, picture: &frame::Video) -> Result<()> {
+    fn hand_on(&mut self, picture: &frame::Video) -> Result<ControlFlow<()>> {
         let unsupported = |found, expected| MediaError::Unsupported {
             path: self.path.to_owned(),
             found,
@@ -233,12 +249,11 @@ impl Clip<'_> {
         if *self.size.get_or_insert((width, height)) != (width, height) {
             return Err(unsupported(format!("{width}x{height}"), "the size of the first frame"));
         }
-        if (self.data.len() + width * height * 3) as u64 > MAX_BYTES {
-            return Err(MediaError::TooLarge {
-                path: self.path.to_owned(),
-                limit_bytes: MAX_BYTES,
-            });
+        let frame_bytes = frame_bytes(width, height);
+        if frame_bytes == 0 {
+            return Err(MediaError::Shape { width, height, frame_bytes, found_bytes: 0 });
         }
+        self.pixels.clear();
         let plane = |index, width, height| {
             Plane::from_strided(width, height, picture.stride(index), picture.data(index))
                 .ok_or_else(|| unsupported("a plane that is too short".into(), "whole planes"))
@@ -263,13 +278,12 @@ impl Clip<'_> {
                 };
                 let full_range =
                     format == Pixel::YUVJ420P || picture.color_range() == color::Range::JPEG;
-                yuv420_to_rgb(&planes, matrix, full_range, &mut self.data);
+                yuv420_to_rgb(&planes, matrix, full_range, &mut self.pixels);
             }
             Pixel::BGRZ | Pixel::BGRA => {
                 let pixels = plane(0, width * 4, height)?.data;
-                let start = self.data.len();
-                self.data.resize(start + width * height * 3, 0);
-                let outs = self.data[start..].chunks_exact_mut(3);
+                self.pixels.resize(frame_bytes, 0);
+                let outs = self.pixels.chunks_exact_mut(3);
                 for (pixel, out) in pixels.chunks_exact(4).zip(outs) {
                     out.copy_from_slice(&[pixel[2], pixel[1], pixel[0]]);
                 }
@@ -279,7 +293,7 @@ impl Clip<'_> {
                 return Err(unsupported(format!("pixels as {name}"), "yuv420p or bgr0"));
             }
         }
-        Ok(())
+        Ok((self.on_frame)(Frame { width, height, data: &self.pixels }))
     }
 }
 
@@ -568,6 +582,34 @@ mod tests {
         assert!(text.starts_with("write a.mp4: libav has no encoder libnone; it has "), "{text}");
         assert!(text.contains("ffv1"), "{text}");
         assert_eq!(error.kind(), Kind::Resources);
+    }
+
+    /// The pixels of a frame lie where those of the one before lay: they are not there any more.
+    #[test]
+    fn one_frame_is_held_at_a_time() {
+        let folder = tempfile::tempdir().expect("because there is a place for temporary files");
+        let path = folder.path().join("clip.mkv");
+        let pixels: Vec<u8> = (0..9_u8).flat_map(|frame| vec![frame; 32 * 32 * 3]).collect();
+        let frames = Frames::new(32, 32, pixels).expect("because it is nine frames");
+        let fps = Fps::new(16, 1).expect("because 16 is a rate");
+        let goes_on = &mut |_| ControlFlow::Continue(());
+        super::super::write(&frames, fps, "{}", &path, goes_on).expect("because it is a clip");
+        let mut seen = Vec::new();
+        let mut at = std::collections::BTreeSet::new();
+        decode(&path, &mut |frame| {
+            seen.push(frame.data[0]);
+            at.insert(frame.data.as_ptr() as usize);
+            ControlFlow::Continue(())
+        })
+        .expect("because it was written");
+        assert_eq!((seen, at.len()), ((0..9).collect(), 1));
+        let mut count = 0;
+        let stops = &mut |_: Frame<'_>| {
+            count += 1;
+            ControlFlow::Break(())
+        };
+        decode(&path, stops).expect("because it was written");
+        assert_eq!(count, 1, "one was enough");
     }
 
     #[test]

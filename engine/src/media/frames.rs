@@ -1,5 +1,7 @@
 //! A clip in memory.
 
+use std::ops::ControlFlow;
+
 use super::{MediaError, Result};
 
 /// The longest side that is taken for one of a picture; H.264 itself ends at 16,384.
@@ -66,6 +68,18 @@ impl Frames {
     }
 }
 
+/// One frame of a clip, while it is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame<'a> {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Its pixels, (height, width, 3).
+    pub(super) data: &'a [u8],
+}
+
+/// Takes the frames of a clip one at a time, and says when it has enough.
+pub(super) type OnFrame<'a> = dyn FnMut(Frame<'_>) -> ControlFlow<()> + 'a;
+
 /// Bytes of one frame; 0 where a side is 0 or too long.
 pub(super) fn frame_bytes(width: usize, height: usize) -> usize {
     let side = 1..=MAX_SIDE_PX;
@@ -82,11 +96,16 @@ impl std::fmt::Debug for Frames {
 ///
 /// It is the key by which a take is compared with its replay; the encoded file never is.
 pub fn frames_hash(frames: &Frames) -> blake3::Hash {
+    hasher(frames.count() as u64, frames.height, frames.width).update(&frames.data).finalize()
+}
+
+/// What takes the pixels of a clip, one frame after the other, and gives the hash of [`frames_hash`].
+pub(super) fn hasher(count: u64, height: usize, width: usize) -> blake3::Hasher {
     let mut hasher = blake3::Hasher::new();
-    for size in [frames.count(), frames.height, frames.width] {
-        hasher.update(&(size as u64).to_le_bytes());
+    for size in [count, height as u64, width as u64] {
+        hasher.update(&size.to_le_bytes());
     }
-    hasher.update(&frames.data).finalize()
+    hasher
 }
 
 #[cfg(test)]

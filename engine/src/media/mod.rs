@@ -35,7 +35,9 @@ pub use frames::{Frames, frames_hash};
 pub use image::{PictureFormat, encode, read_image};
 pub use manifest::{DIGITAL_SOURCE_TYPE, read_manifest};
 pub use output::{Output, Written, check_output, write, write_picture};
-pub use read::{Probe, check_clip, probe, read_video};
+pub use read::{
+    Probe, check_clip, probe, read_first_frame, read_last_frame, read_video, video_hash,
+};
 pub use resize::Filter;
 pub use sheet::contact_sheet;
 

@@ -1,8 +1,10 @@
 //! Reading clips back.
 
 use std::fs::{self, File};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::frames::{Frame, OnFrame};
 use super::image::{is_png, png_text};
 use super::{Fps, Frames, MediaError, Result, ffmpeg, read_image};
 
@@ -57,15 +59,101 @@ pub fn check_clip(path: &Path) -> Result<()> {
 /// # Errors
 /// Where it is not a local file of such a kind, is damaged, or has more than 16 GiB of frames.
 pub fn read_video(path: &Path) -> Result<(Frames, Fps)> {
+    let (mut size, mut data) = ((0, 0), Vec::new());
+    let mut is_too_large = false;
+    let fps = each_frame(path, &mut |frame| {
+        size = (frame.width, frame.height);
+        is_too_large = (data.len() + frame.data.len()) as u64 > MAX_BYTES;
+        if is_too_large {
+            return ControlFlow::Break(());
+        }
+        data.extend_from_slice(frame.data);
+        ControlFlow::Continue(())
+    })?;
+    if is_too_large {
+        return Err(MediaError::TooLarge { path: path.to_owned(), limit_bytes: MAX_BYTES });
+    }
+    Ok((Frames::new(size.0, size.1, data)?, fps))
+}
+
+/// Reads the first frame of a clip, and nothing behind it.
+///
+/// # Errors
+/// Those of [`read_video`], of its beginning.
+pub fn read_first_frame(path: &Path) -> Result<Frames> {
+    read_one_frame(path, ControlFlow::Break(()))
+}
+
+/// Reads the last frame of a clip, of which one is in memory at a time.
+///
+/// # Errors
+/// Those of [`read_video`], however long the clip is.
+pub fn read_last_frame(path: &Path) -> Result<Frames> {
+    read_one_frame(path, ControlFlow::Continue(()))
+}
+
+fn read_one_frame(path: &Path, and_then: ControlFlow<()>) -> Result<Frames> {
+    let (mut size, mut data) = ((0, 0), Vec::new());
+    each_frame(path, &mut |frame| {
+        size = (frame.width, frame.height);
+        data.clear();
+        data.extend_from_slice(frame.data);
+        and_then
+    })?;
+    Frames::new(size.0, size.1, data)
+}
+
+/// The hash that [`frames_hash`](super::frames_hash) has of a clip, of which one frame is in memory at a time.
+///
+/// The number of frames comes first in what is hashed: a file that does not say it, or says another, is read twice.
+///
+/// # Errors
+/// Those of [`read_video`], however long the clip is.
+pub fn video_hash(path: &Path) -> Result<blake3::Hash> {
+    let mut claimed = claimed(path)?;
+    for _ in 0..2 {
+        let (mut hasher, mut count) = (None, 0);
+        each_frame(path, &mut |frame| {
+            let begin = || super::frames::hasher(claimed, frame.height, frame.width);
+            hasher.get_or_insert_with(begin).update(frame.data);
+            count += 1;
+            ControlFlow::Continue(())
+        })?;
+        match hasher {
+            Some(hasher) if count == claimed => return Ok(hasher.finalize()),
+            _ => claimed = count,
+        }
+    }
+    let (found, expected) = ("frames that change".to_owned(), "a clip that nobody writes to");
+    Err(MediaError::Unsupported { path: path.to_owned(), found, expected })
+}
+
+/// How many frames a clip says that it has; 0 where it does not say.
+fn claimed(path: &Path) -> Result<u64> {
     let path = local(path)?;
     if path.is_dir() {
-        return read_sequence(&path);
+        return Ok(sequence(&path)?.len() as u64);
     }
-    if is_png(&path)? { Ok((read_image(&path)?, png_fps(&path)?)) } else { ffmpeg::decode(&path) }
+    if is_png(&path)? { Ok(1) } else { ffmpeg::claimed(&path) }
+}
+
+/// Hands on the frames of a clip, one at a time; there is at least one.
+fn each_frame(path: &Path, on_frame: &mut OnFrame<'_>) -> Result<Fps> {
+    let path = local(path)?;
+    if path.is_dir() {
+        return each_of_sequence(&path, on_frame);
+    }
+    if !is_png(&path)? {
+        return ffmpeg::decode(&path, on_frame);
+    }
+    let (frame, fps) = (read_image(&path)?, png_fps(&path)?);
+    // It is the only one.
+    let _ = on_frame(Frame { width: frame.width(), height: frame.height(), data: frame.data() });
+    Ok(fps)
 }
 
 /// The most bytes of frames that are read into memory.
-pub(super) const MAX_BYTES: u64 = 16 << 30;
+const MAX_BYTES: u64 = 16 << 30;
 
 /// The name in its plain form, refused where it is an address.
 pub(super) fn local(path: &Path) -> Result<PathBuf> {
@@ -92,7 +180,7 @@ pub(super) fn first_frame(folder: &Path) -> Result<PathBuf> {
         .ok_or_else(|| MediaError::NoManifest { path: folder.to_owned() })
 }
 
-fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
+fn each_of_sequence(folder: &Path, on_frame: &mut OnFrame<'_>) -> Result<Fps> {
     let paths = sequence(folder)?;
     let unsupported = |path: &Path, found: String, expected| MediaError::Unsupported {
         path: path.to_owned(),
@@ -103,7 +191,7 @@ fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
         return Err(unsupported(folder, "no frame_*.png".into(), "a folder of frames"));
     };
     let fps = png_fps(first)?;
-    let (mut size, mut data) = (None, Vec::new());
+    let mut size = None;
     for path in &paths {
         let frame = read_image(path)?;
         let (width, height) = (frame.width(), frame.height());
@@ -114,13 +202,11 @@ fn read_sequence(folder: &Path) -> Result<(Frames, Fps)> {
                 "the size of the first frame",
             ));
         }
-        data.extend(frame.into_data());
-        if data.len() as u64 > MAX_BYTES {
-            return Err(MediaError::TooLarge { path: folder.to_owned(), limit_bytes: MAX_BYTES });
+        if on_frame(Frame { width, height, data: frame.data() }).is_break() {
+            break;
         }
     }
-    let (width, height) = size.expect("because there is a first frame");
-    Ok((Frames::new(width, height, data)?, fps))
+    Ok(fps)
 }
 
 /// The frames of a folder in order.

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::frames::OnFrame;
 use super::output::{Failure, Output};
 use super::read::Probe;
 use super::{Fps, Frames, MediaError, Result};
@@ -59,7 +60,11 @@ pub(super) fn check(path: &Path) -> Result<()> {
     Err(MediaError::Unsupported { path: path.to_owned(), found, expected })
 }
 
-pub(super) fn decode(path: &Path) -> Result<(Frames, Fps)> {
+pub(super) fn claimed(path: &Path) -> Result<u64> {
+    Err(without(path))
+}
+
+pub(super) fn decode(path: &Path, _on_frame: &mut OnFrame<'_>) -> Result<Fps> {
     Err(without(path))
 }
 

@@ -153,13 +153,11 @@ impl Production {
             return Ok(path);
         }
         fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder, source })?;
-        let (frames, _) = media::read_video(&ledger.media_path(&take.media))?;
-        let at = match end {
-            End::First => 0,
-            End::Last => frames.count() - 1,
+        let clip = ledger.media_path(&take.media);
+        let picture = match end {
+            End::First => media::read_first_frame(&clip)?,
+            End::Last => media::read_last_frame(&clip)?,
         };
-        let frame = frames.iter().nth(at).expect("because a clip has frames").to_vec();
-        let picture = media::Frames::new(frames.width(), frames.height(), frame)?;
         media::write_picture(&picture, &path)?;
         Ok(path)
     }
