@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// List hosted jobs that are not over, and say what became of them.
     Jobs(Jobs),
     /// Keep keys of providers, say where they are, and remove them.
+    ///
+    /// A key is looked for in the variable that the production names, then in the keyring of the desktop, then in a file that only
+    /// its owner can read: the one that the production names, then the user's own.
     #[command(subcommand)]
     Keys(KeysVerb),
     /// Verify, rebuild, export and tidy up the ledger of takes.
@@ -280,9 +283,6 @@ pub(crate) struct Resolve {
 }
 
 /// Keep keys of providers, say where they are, and remove them.
-///
-/// A key is looked for in the variable that the production names, then in the keyring of the desktop, then in a file that only
-/// its owner can read.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysVerb {
     /// Keep a key that is typed or piped in: in the keyring, and in a file where there is none.

@@ -24,6 +24,7 @@ pub mod privacy;
 pub mod production;
 pub mod request;
 pub mod router;
+mod steps;
 pub mod store;
 mod take;
 

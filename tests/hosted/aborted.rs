@@ -17,7 +17,7 @@ const TOLD: u32 = 4;
 /// The steps of a clip that is made without trouble, of the job and of the ledger below it.
 fn steps() -> Vec<String> {
     let trouble = [Step::Doubted, Step::Looked, Step::CalledOff];
-    let job = Step::ALL.into_iter().filter(|step| !trouble.contains(step));
+    let job = Step::ALL.iter().filter(|step| !trouble.contains(step));
     let mut steps: Vec<String> = job.map(|step| format!("job:{step:?}:1")).collect();
     for step in ["MediaSynced", "MediaNamed", "MediaKept", "ObjectWritten", "ManifestKept"] {
         steps.push(format!("ledger:{step}:1"));

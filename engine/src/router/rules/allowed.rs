@@ -65,14 +65,17 @@ pub(super) fn offline(case: &Case<'_>, candidate: &Candidate) -> Option<Finding>
 /// Whether there is a key.
 pub(super) fn key(_: &Case<'_>, candidate: &Candidate) -> Option<Finding> {
     let Place::Hosted { provider, has_key, why_no_key, .. } = &candidate.place else { return None };
-    Some(if *has_key {
-        Finding::good(format!("{provider} can be asked: its key is there, or it needs none"))
-    } else {
-        let why = why_no_key.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-        Finding::forbids(
-            format!("there is no key for {provider}{why}"),
+    Some(match why_no_key {
+        _ if *has_key => {
+            Finding::good(format!("{provider} can be asked: its key is there, or it needs none"))
+        }
+        Some(why) => {
+            Finding::forbids(format!("there is no key for {provider}: {why}"), "put that right")
+        }
+        None => Finding::forbids(
+            format!("there is no key for {provider}"),
             format!("set up a key for {provider}"),
-        )
+        ),
     })
 }
 
