@@ -115,7 +115,10 @@ fn polled(polled: &Polled) {
             is_price(*cost);
         }
         Polled::Next(question) => is_inside(question),
-        Polled::Lost { .. } | Polled::Denied { .. } | Polled::Unclear { .. } => {}
+        Polled::Lost { .. }
+        | Polled::Gone { .. }
+        | Polled::Denied { .. }
+        | Polled::Unclear { .. } => {}
     }
 }
 

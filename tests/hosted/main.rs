@@ -3,6 +3,7 @@
 
 mod aborted;
 mod conformance;
+mod forgotten;
 #[path = "../../fuzz/src/replies.rs"]
 #[expect(unreachable_pub, reason = "it is public where it is a library")]
 mod hostile;

@@ -1,5 +1,6 @@
 //! One production and one provider.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
 use kinora_engine::hosted::jobs::Ended;
@@ -7,6 +8,7 @@ use kinora_engine::hosted::provider;
 use kinora_engine::id::TakeId;
 use kinora_engine::ledger::{Job, JobState, Ledger};
 use kinora_engine::money::Money;
+use kinora_engine::observe::{Event, Observer};
 use kinora_tests::server::{DIALECTS, Dialect, FakeProvider, Fault, KEY};
 use kinora_tests::studio::{self, Studio};
 
@@ -15,6 +17,18 @@ pub(crate) static CLIP: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     studio::clip(folder.path()).expect("a clip")
 });
+
+/// Waits for nothing.
+pub(crate) struct Impatient;
+
+impl Observer for Impatient {
+    fn on(&self, event: &Event) -> ControlFlow<()> {
+        match event {
+            Event::Remote { .. } => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
 
 pub(crate) struct Scene {
     pub(crate) dialect: &'static dyn Dialect,
@@ -40,6 +54,12 @@ impl Scene {
         assert_eq!(self.provider.faults_left(), 0, "{}", self.name(faults));
         self.is_sound(&format!("{ended:?}"));
         ended
+    }
+
+    /// Has a clip begun that nobody waits for.
+    pub(crate) fn begin(&self) {
+        let ended = self.studio.run(&studio::order(self.take), 1, &Impatient).expect("begun");
+        assert!(matches!(ended, Ended::Left { .. }), "{}: {ended:?}", self.dialect.name());
     }
 
     pub(crate) fn name(&self, faults: &[Fault]) -> String {

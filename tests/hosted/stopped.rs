@@ -1,31 +1,17 @@
 //! Jobs that are stopped, called off, forbidden or too expensive.
 
-use std::ops::ControlFlow;
 use std::thread;
 
 use kinora_engine::Hint;
 use kinora_engine::egress::Labelled;
 use kinora_engine::hosted::jobs::{self, Ended};
 use kinora_engine::ledger::{self, Caps, JobState};
-use kinora_engine::observe::{Event, Observer};
 use kinora_engine::privacy::Privacy;
 use kinora_engine::{Error, Kind};
 use kinora_tests::server::{DIALECTS, dialect};
 use kinora_tests::studio;
 
-use crate::scene::Scene;
-
-/// Waits for nothing.
-struct Impatient;
-
-impl Observer for Impatient {
-    fn on(&self, event: &Event) -> ControlFlow<()> {
-        match event {
-            Event::Remote { .. } => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        }
-    }
-}
+use crate::scene::{Impatient, Scene};
 
 #[test]
 fn a_job_that_nobody_waits_for_goes_on_and_is_fetched_later() {

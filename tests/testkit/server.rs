@@ -55,6 +55,10 @@ pub enum Fault {
     NewWord,
     /// How the job gets on is answered with 500.
     Broken,
+    /// How the job gets on is answered as for a job that nobody knows.
+    NotFound,
+    /// How the job gets on is answered with this status and these words.
+    Says(u16, serde_json::Value),
     /// The clip ends in the middle.
     Truncate,
     /// Instead of the clip comes a page.
@@ -76,7 +80,12 @@ impl Fault {
             | Self::Refuse
             | Self::Error(_)
             | Self::EchoKey => Hit::Create,
-            Self::RefuseLater | Self::FailLater | Self::NewWord | Self::Broken => Hit::Poll,
+            Self::RefuseLater
+            | Self::FailLater
+            | Self::NewWord
+            | Self::Broken
+            | Self::NotFound
+            | Self::Says(..) => Hit::Poll,
             Self::Truncate | Self::Page | Self::Garbage | Self::Expired => Hit::Clip,
         }
     }
@@ -136,6 +145,7 @@ struct State {
     asked: Vec<Asked>,
     faults: VecDeque<Fault>,
     never_ready: bool,
+    knows_nothing: bool,
 }
 
 /// A provider. Its threads end with the process.
@@ -191,6 +201,11 @@ impl FakeProvider {
         self.state().never_ready = is_never;
     }
 
+    /// Knows none of its jobs any more, whoever asks: after its retention, or asked for another account.
+    pub fn forget(&self, is_forgetful: bool) {
+        self.state().knows_nothing = is_forgetful;
+    }
+
     /// The clips that are paid for.
     pub fn jobs(&self) -> Vec<Job> {
         self.state().jobs.clone()
@@ -211,11 +226,12 @@ impl FakeProvider {
         let mut reader = BufReader::new(stream);
         let asked = read(&mut reader)?;
         self.state().asked.push(asked.clone());
-        if asked.path.starts_with("/files/") {
+        let is_forgetful = self.state().knows_nothing;
+        if asked.path.starts_with("/files/") && !is_forgetful {
             return self.clip(stream, &asked);
         }
         let (name, value) = self.dialect.key();
-        if asked.header(name) != Some(value.replace("KEY", KEY).as_str()) {
+        if !is_forgetful && asked.header(name) != Some(value.replace("KEY", KEY).as_str()) {
             return say(stream, &self.dialect.denied("no such key"));
         }
         match self.dialect.asks(&asked) {
@@ -233,7 +249,8 @@ impl FakeProvider {
             }
             Asks::Find(external) => {
                 let jobs = self.jobs();
-                let found = jobs.iter().find(|job| job.external.as_deref() == Some(&external));
+                let mut jobs = jobs.iter().filter(|_| !is_forgetful);
+                let found = jobs.find(|job| job.external.as_deref() == Some(&external));
                 say(stream, &self.dialect.found(found))
             }
             _ => say(stream, &self.dialect.unknown()),
@@ -241,7 +258,8 @@ impl FakeProvider {
     }
 
     fn has(&self, id: &str) -> bool {
-        self.state().jobs.iter().any(|job| job.id == id)
+        let state = self.state();
+        !state.knows_nothing && state.jobs.iter().any(|job| job.id == id)
     }
 
     /// Where a clip lies: another address each time, as those that are signed are.
@@ -300,7 +318,9 @@ impl FakeProvider {
         let (polls, is_cancelled, never_ready) = {
             let mut state = self.state();
             let never_ready = state.never_ready;
-            let Some(job) = state.jobs.iter_mut().find(|job| job.id == id) else {
+            let is_forgetful = state.knows_nothing;
+            let mut jobs = state.jobs.iter_mut().filter(|_| !is_forgetful);
+            let Some(job) = jobs.find(|job| job.id == id) else {
                 drop(state);
                 return say(stream, &self.dialect.unknown());
             };
@@ -317,6 +337,8 @@ impl FakeProvider {
                 Task::Failed(format!("out of memory at http://10.0.0.1/?key={came} {came}"))
             }
             Some(Fault::NewWord) => Task::Word("pondering".to_owned()),
+            Some(Fault::Says(status, json)) => return say(stream, &Said::new(status, json)),
+            Some(Fault::NotFound) => return say(stream, &self.dialect.unknown()),
             Some(Fault::Broken) => return say(stream, &Said::new(500, serde_json::json!({}))),
             _ if polls < 2 || never_ready => Task::Waiting,
             _ if self.dialect.is_inline() => Task::Done(STANDARD.encode(&self.clip)),

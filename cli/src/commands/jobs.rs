@@ -46,7 +46,7 @@ fn list(options: &Jobs) -> Result<ExitCode, Failure> {
     }
     if !jobs.iter().all(is_known) {
         ui::tell(
-            "unknown: `kinora render` looks for them where the provider can; else look them up in the provider's list, and say `kinora jobs resolve TAKE --made NAME` or `--not-made`",
+            "unknown: `kinora render` looks for them where the provider can; else look them up in the provider's list, and say `kinora jobs resolve TAKE --made NAME`, `--not-made` or `--lost`",
         );
     }
     Ok(ExitCode::SUCCESS)
@@ -63,9 +63,10 @@ fn line(job: &Job) -> String {
     let intent = &job.intent;
     let name = format!("{}:{}", intent.cut, intent.number);
     let (state, more) = match (&job.state, &job.remote) {
-        (JobState::Submitted, Some(remote)) => ("submitted", remote.as_str()),
-        (JobState::Unknown { why }, _) => ("unknown", why.as_str()),
-        _ => ("unknown", "the program ended before it knew"),
+        (JobState::Submitted, Some(remote)) => ("submitted", remote.clone()),
+        (JobState::Unknown { why }, Some(remote)) => ("unknown", format!("{remote}: {why}")),
+        (JobState::Unknown { why }, None) => ("unknown", why.clone()),
+        _ => ("unknown", "the program ended before it knew".to_owned()),
     };
     let asked = format!("{} at {}", intent.model, intent.host);
     format!("{name:<20} {state:<10} {} USD  {asked}  {more}", intent.reserved)

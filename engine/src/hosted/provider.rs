@@ -112,8 +112,16 @@ pub enum Polled {
         /// What it cost all the same; none where nobody says.
         cost: Option<Money>,
     },
-    /// The provider does not know this job. Believed only when it is said several times.
+    /// The provider does not know this job, or what stands before the provider does not: another key, another region and a page
+    /// of a server that is being changed say the same. Believed only when nothing else is said for a long time, and never taken
+    /// to mean that nothing was made.
     Lost {
+        /// What it says.
+        why: String,
+    },
+    /// The provider knows this job, and says in its documented words that the clip will not come any more: it was deleted, or
+    /// its time is over.
+    Gone {
         /// What it says.
         why: String,
     },

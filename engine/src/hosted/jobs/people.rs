@@ -29,6 +29,7 @@ pub fn resolve(journal: &dyn Journal, job: &Job, verdict: Verdict) -> Result<(),
     let is_known = match &job.state {
         JobState::Settled { .. } => return wrong("it is over"),
         JobState::Submitted => true,
+        // What the provider forgot it may never have billed.
         JobState::Intended | JobState::Unknown { .. } => false,
     };
     let event = match verdict {

@@ -81,17 +81,20 @@ pub struct Patience {
     pub busy: Duration,
     /// For the clip.
     pub clip: Duration,
+    /// For a paid job that its provider says it does not know, before that is believed.
+    pub lost: Duration,
     /// Before each look for a job that may be there. It is not there when each of them says so.
     pub looks: Vec<Duration>,
 }
 
 impl Default for Patience {
-    /// Half a minute; a quarter of an hour, two hours, and four looks within a minute.
+    /// Half a minute; a quarter of an hour, two hours, ten minutes, and four looks within a minute.
     fn default() -> Self {
         Self {
             answer: Duration::from_secs(30),
             busy: Duration::from_secs(15 * 60),
             clip: Duration::from_secs(2 * 3600),
+            lost: Duration::from_secs(10 * 60),
             looks: [1, 4, 15, 40].map(Duration::from_secs).to_vec(),
         }
     }
@@ -204,6 +207,9 @@ impl Runner<'_> {
         match (&job.state, &job.remote) {
             (JobState::Settled { .. }, _) => Ok(None),
             (JobState::Submitted, Some(remote)) => self.follow(&going, remote, keep).map(Some),
+            (JobState::Unknown { why }, Some(remote)) => {
+                self.remember(&going, remote, why.clone(), keep).map(Some)
+            }
             (JobState::Unknown { why }, _) => self.search(&going, why.clone(), keep).map(Some),
             _ => {
                 let why = "the program ended before it knew".to_owned();
@@ -222,7 +228,7 @@ impl Runner<'_> {
         let going = going(job)?;
         let remote = match (&job.state, &job.remote) {
             (JobState::Settled { .. }, _) => return Ok(None),
-            (JobState::Submitted, Some(remote)) => remote.clone(),
+            (JobState::Submitted | JobState::Unknown { .. }, Some(remote)) => remote.clone(),
             _ => {
                 let why = "the program ended before it knew".to_owned();
                 match self.look(&going)? {
@@ -274,6 +280,24 @@ impl Runner<'_> {
             }
         }
         left("the provider was asked to call it off".to_owned())
+    }
+
+    /// Goes on with a job that its provider did not know any more, where it knows it again.
+    fn remember(
+        &self,
+        going: &Going,
+        remote: &str,
+        why: String,
+        keep: Keep<'_>,
+    ) -> Result<Ended, Error> {
+        let known = Known { card: self.card, take: going.take, remote };
+        match self.once(going, &known)? {
+            Watched::Going { doubt: Some(_), .. } | Watched::Left(_) => self.unknown(going, why),
+            _ => {
+                self.submitted(going, remote)?;
+                self.follow(going, remote, keep)
+            }
+        }
     }
 
     /// Waits for a job, fetches its clip and has it recorded.

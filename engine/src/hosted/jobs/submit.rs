@@ -199,7 +199,7 @@ impl Runner<'_> {
     }
 
     /// Leaves it to people whether there is a job; where it costs nothing, nobody needs to know.
-    fn unknown(&self, going: &Going, why: String) -> Result<Ended, Error> {
+    pub(super) fn unknown(&self, going: &Going, why: String) -> Result<Ended, Error> {
         if self.card.is_free {
             return self.settle(going, Outcome::Failed { why }, Some(Money::ZERO));
         }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::download::Fetched;
 use super::runner::Going;
 use super::steps::{Step, reached};
@@ -12,7 +14,8 @@ use crate::hosted::provider::{Clip, Known, Polled};
 use crate::job::Outcome;
 use crate::money::Money;
 
-/// How often in a row a provider must say that it does not know a job, so that it is believed.
+/// How often in a row a provider must say that it does not know a job, so that it is believed; for at least as long as
+/// [`Patience::lost`](super::Patience::lost), too, where the job is paid for.
 const LOST_TIMES: u32 = 4;
 /// How often a fresh address of a clip is asked for.
 const FRESH_TIMES: u32 = 4;
@@ -76,34 +79,47 @@ impl Runner<'_> {
                     return self.settle(going, outcome, cost).map(Err);
                 }
                 Watched::Left(why) => return Ok(Err(Ended::Left { why })),
+                Watched::Going { doubt: Some(Doubt::Lost(said)), .. } => {
+                    let why = format!("the provider does not know the job any more: {said}");
+                    self.doubt(going, &why)?;
+                    return self.unknown(going, why).map(Err);
+                }
                 Watched::Going { .. } => break,
             }
         }
         Ok(Err(Ended::Left { why }))
     }
 
-    /// Waits until a job is over; never returns [`Watched::Going`].
+    /// Waits until a job is over. Returns [`Watched::Going`] only for a job that its provider seems to have lost.
     fn wait(&self, going: &Going, known: &Known<'_>) -> Result<Watched, Error> {
         let pace = self.provider.pace();
-        let (mut wait, begun, mut lost) = (pace.first, self.clock.now(), 0);
+        let (mut wait, begun) = (pace.first, self.clock.now());
+        // How often in a row it was not known, and since when.
+        let mut lost: Option<(u32, Timestamp)> = None;
         loop {
             let (progress, after, doubt) = match self.once(going, known)? {
                 Watched::Going { progress, after, doubt } => (progress, after, doubt),
                 other => return Ok(other),
             };
+            let now = self.clock.now();
             let mut late = "it is not ready".to_owned();
-            match doubt {
+            match &doubt {
                 Some(Doubt::Lost(why)) => {
-                    lost += 1;
-                    if lost >= LOST_TIMES {
-                        let why = format!("the provider does not know the job any more: {why}");
-                        return Ok(Watched::Ended(Outcome::Failed { why }, None));
+                    let (times, since) = lost.map_or((1, now), |(times, since)| (times + 1, since));
+                    lost = Some((times, since));
+                    let is_long = now.duration_since(since).unsigned_abs() >= self.patience.lost;
+                    if times >= LOST_TIMES && (is_long || self.card.is_free) {
+                        return Ok(Watched::Going { progress, after, doubt });
                     }
+                    late.clone_from(why);
                 }
-                Some(Doubt::Unclear(why)) => late = why,
-                None => lost = 0,
+                Some(Doubt::Unclear(why)) => {
+                    lost = None;
+                    late.clone_from(why);
+                }
+                None => lost = None,
             }
-            let waited = self.clock.now().duration_since(begun).unsigned_abs();
+            let waited = now.duration_since(begun).unsigned_abs();
             if waited > self.patience.clip {
                 let minutes = waited.as_secs() / 60;
                 return Ok(Watched::Left(format!("after {minutes} minutes: {late}")));
@@ -152,6 +168,7 @@ impl Runner<'_> {
                 Polled::Cancelled { cost } => Watched::Ended(Outcome::Cancelled, cost),
                 Polled::Denied { why } => Watched::Left(clean(why)),
                 Polled::Unclear { why } => unclear(clean(why)),
+                Polled::Gone { why } => Watched::Ended(Outcome::Failed { why: clean(why) }, None),
                 Polled::Lost { why } => {
                     let doubt = Some(Doubt::Lost(clean(why)));
                     Watched::Going { progress: None, after: reply.retry_after, doubt }

@@ -90,7 +90,7 @@ impl Provider for OpenAi {
             Some("failed") if says(&json, &["cancel"]) => Polled::Cancelled { cost },
             Some("failed") if is_refusal(&json) => Polled::Refused { why, cost },
             Some("failed") => Polled::Failed { why, cost },
-            Some("deleted") => Polled::Lost { why: "it was deleted".to_owned() },
+            Some("deleted") => Polled::Gone { why: "it was deleted".to_owned() },
             Some(word) => Polled::Unclear { why: format!("status {word:?}") },
             None => Polled::by_status(reply, why),
         }
@@ -235,6 +235,7 @@ mod tests {
             let found = polled(status, body);
             assert!(matches!(found, Polled::Unclear { .. }), "{found:?}");
         }
+        assert!(matches!(polled(200, json!({ "status": "deleted" })), Polled::Gone { .. }));
         assert!(matches!(polled(404, json!({ "detail": "?" })), Polled::Lost { .. }));
         assert!(matches!(polled(401, json!({})), Polled::Denied { .. }));
         let header = ("OpenAI-Poll-After-Ms".to_owned(), "1500".to_owned());

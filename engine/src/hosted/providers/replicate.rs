@@ -78,7 +78,7 @@ impl Provider for Replicate {
             Some("succeeded") => match output(&json) {
                 Some(url) => Polled::Done { clip: Clip::Url(url.to_owned()), cost: None },
                 None if json.get("data_removed") == Some(&Value::Bool(true)) => {
-                    Polled::Lost { why: "its clip was removed after an hour".to_owned() }
+                    Polled::Gone { why: "its clip was removed after an hour".to_owned() }
                 }
                 None => Polled::Unclear { why: "it is done, and no clip is shown".to_owned() },
             },
@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(on(json!({ "status": "succeeded", "output": output })), done);
         }
         let gone = json!({ "status": "succeeded", "output": null, "data_removed": true });
-        assert!(matches!(on(gone), Polled::Lost { .. }));
+        assert!(matches!(on(gone), Polled::Gone { .. }));
         for odd in [
             json!({ "status": "succeeded", "output": { "a": 1 } }),
             json!({ "status": "succeeded", "output": [] }),
