@@ -11,3 +11,4 @@ mod payloads;
 mod replies;
 mod scene;
 mod stopped;
+mod unwritten;

@@ -170,7 +170,10 @@ impl Studio {
     }
 
     /// Records a take of a clip.
-    fn keep(&self, made: &Made) -> Result<()> {
+    ///
+    /// # Errors
+    /// A clip that cannot be read, a ledger that cannot be written.
+    pub fn keep(&self, made: &Made) -> Result<()> {
         let frames_hash = media::video_hash(&made.path)?.into();
         let number = made.record["number"].as_u64().and_then(|number| u32::try_from(number).ok());
         let mut ledger = self.ledger();

@@ -86,6 +86,18 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// There is a job, and its name cannot be written down.
+    #[error(
+        "write down the job of take {take}: {source}; the provider calls it {remote}: `kinora jobs resolve {take} --made {remote}` fetches it"
+    )]
+    Unnamed {
+        /// The take.
+        take: TakeId,
+        /// The provider's name of the job.
+        remote: String,
+        /// Why it cannot be written.
+        source: Box<ledger::Error>,
+    },
     /// What the ledger keeps of the job cannot be read.
     #[error("job of another version: {source}")]
     Record {
@@ -111,6 +123,7 @@ impl Hint for Error {
             Self::Unfit(_) | Self::Verdict { .. } => Kind::Usage,
             Self::Egress(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
+            Self::Unnamed { source, .. } => source.kind(),
             Self::NoProvider { .. } | Self::NoCard { .. } | Self::NoKey { .. } => Kind::Config,
             Self::Record { .. } => Kind::Input,
             Self::Write { .. } => Kind::Resources,
@@ -124,6 +137,7 @@ impl Hint for Error {
             Self::Egress(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
             Self::Key(error) => error.hint(),
+            Self::Unnamed { source, .. } => source.hint(),
             Self::Keep(error) => error.hint(),
             Self::Record { .. } => Some("use the version of kinora that began it".to_owned()),
             _ => None,

@@ -18,6 +18,9 @@ const MOST_PAGES: u32 = 50;
 /// The first wait for a provider that is busy, and the longest.
 const BUSY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 
+/// The waits before the provider's name of a job is told once more where the ledger cannot be written: 5 minutes.
+const WRITE_WAITS: [u64; 10] = [1, 2, 4, 8, 15, 30, 60, 60, 60, 60];
+
 /// What came of asking for a clip.
 pub(super) enum Sent {
     /// There is a job.
@@ -175,10 +178,20 @@ impl Runner<'_> {
         Found::Next(question)
     }
 
-    /// Says that there is a job.
+    /// Says that there is a job. As long as that cannot be written nobody else has its name: it is told again until there is
+    /// room, and people get it where there is none.
     pub(super) fn submitted(&self, going: &Going, remote: &str) -> Result<(), Error> {
-        let (take, remote) = (going.take, remote.to_owned());
-        self.journal.tell(JobEvent::Submitted { take, remote })?;
+        let take = going.take;
+        let mut waits = WRITE_WAITS.into_iter().map(Duration::from_secs);
+        while let Err(source) =
+            self.journal.tell(JobEvent::Submitted { take, remote: remote.to_owned() })
+        {
+            let wait = waits.next();
+            if wait.is_none_or(|wait| self.pause(wait, None).is_break()) {
+                let (remote, source) = (remote.to_owned(), Box::new(source));
+                return Err(Error::Unnamed { take, remote, source });
+            }
+        }
         reached(Step::Submitted);
         Ok(())
     }
