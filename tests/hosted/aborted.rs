@@ -29,7 +29,8 @@ fn steps() -> Vec<String> {
     steps
 }
 
-fn child(scene: &Scene, plan: &str, step: Option<&str>) -> ExitStatus {
+/// Runs a process of its own, up to a step.
+pub(crate) fn child(scene: &Scene, plan: &str, step: Option<&str>) -> ExitStatus {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hosted-child"));
     command.arg(&scene.studio.folder).arg(scene.dialect.name()).arg(scene.provider.host());
     command.arg(scene.take.to_string()).arg(plan).args(step);

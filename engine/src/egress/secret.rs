@@ -54,6 +54,12 @@ impl Token {
         Self::new(&text).ok_or_else(|| wrong("holds no key")).map(Some)
     }
 
+    /// A mark that tells most other keys from this one: two bytes of its BLAKE3, from which no key can be guessed.
+    pub fn mark(&self) -> String {
+        let hash = blake3::derive_key("kinora 2026-11-28 mark of a key", self.0.as_bytes());
+        format!("{:02x}{:02x}", hash[0], hash[1])
+    }
+
     /// The text itself, for the one header it stands in and for the place that keeps it.
     pub(super) fn text(&self) -> &str {
         &self.0
@@ -203,6 +209,13 @@ mod tests {
         assert_eq!(Token::new("two words"), None);
         assert_eq!(Token::new("  "), None);
         assert_eq!(format!("{:?}", token(" hf_secret\n")), "Token(…)");
+    }
+
+    #[test]
+    fn a_mark_tells_keys_apart_and_shows_nothing_of_them() {
+        let marks = ["sk-1", "sk-2", "sk-3"].map(|key| token(key).mark());
+        assert!(marks[0] != marks[1] && marks[1] != marks[2] && marks[0] != marks[2], "{marks:?}");
+        assert_eq!((token(" sk-1\n").mark(), marks[0].len()), (marks[0].clone(), 4));
     }
 
     #[test]

@@ -60,6 +60,10 @@ impl Wire for Door<'_> {
         self.base.host()
     }
 
+    fn mark(&self) -> Option<String> {
+        self.key.as_ref().map(Token::mark)
+    }
+
     fn check(&self, ask: &Ask<'_>) -> Result<(), Error> {
         let address = self.address(&ask.question.place)?;
         self.egress.check(&self.question(ask, &address))

@@ -86,6 +86,18 @@ pub enum Error {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// The provider is somewhere else now, where nobody knows the job.
+    #[error(
+        "job of take {take}: it was asked for at {asked}, and its provider is now said to be at {now}: set `base` back, or say what became of the job with `kinora jobs resolve {take}`"
+    )]
+    Moved {
+        /// The take.
+        take: TakeId,
+        /// The host that was asked.
+        asked: String,
+        /// The host that would be asked now.
+        now: String,
+    },
     /// There is a job, and its name cannot be written down.
     #[error(
         "write down the job of take {take}: {source}; the provider calls it {remote}: `kinora jobs resolve {take} --made {remote}` fetches it"
@@ -124,7 +136,10 @@ impl Hint for Error {
             Self::Egress(error) => error.kind(),
             Self::Ledger(error) => error.kind(),
             Self::Unnamed { source, .. } => source.kind(),
-            Self::NoProvider { .. } | Self::NoCard { .. } | Self::NoKey { .. } => Kind::Config,
+            Self::NoProvider { .. }
+            | Self::NoCard { .. }
+            | Self::NoKey { .. }
+            | Self::Moved { .. } => Kind::Config,
             Self::Record { .. } => Kind::Input,
             Self::Write { .. } => Kind::Resources,
             Self::Key(error) => error.kind(),

@@ -95,6 +95,9 @@ pub trait Wire: Send + Sync {
     /// The host that is asked, with its port where that is not the usual one.
     fn host(&self) -> &str;
 
+    /// What tells our key from others, so that it is known when another account is asked; none where there is no key.
+    fn mark(&self) -> Option<String>;
+
     /// Says whether a question would be let through; nothing is sent.
     ///
     /// # Errors

@@ -41,6 +41,9 @@ pub struct Kept {
     pub card: String,
     /// Who may see the take.
     pub label: Privacy,
+    /// The [mark](crate::egress::Token::mark) of the key that it was asked for with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What the caller needs to record the take.
     pub record: serde_json::Value,
 }
@@ -136,6 +139,8 @@ pub(super) struct Going {
     pub(super) label: Privacy,
     pub(super) reserved: Money,
     pub(super) record: serde_json::Value,
+    /// Whether it was asked for with the key that there is now. The list of another account says nothing of it.
+    pub(super) has_its_key: bool,
 }
 
 impl Going {
@@ -173,10 +178,12 @@ impl Runner<'_> {
             label: payload.label().clone(),
             reserved: ticket.reserved,
             record: ticket.record.clone(),
+            has_its_key: true,
         };
         let kept = Kept {
             card: self.card.name.clone(),
             label: going.label.clone(),
+            key: self.wire.mark(),
             record: ticket.record,
         };
         self.journal.reserve(Intent {
@@ -203,9 +210,11 @@ impl Runner<'_> {
     /// # Errors
     /// [`Error`] where it stands where it stood.
     pub fn resume(&self, job: &Job, keep: Keep<'_>) -> Result<Option<Ended>, Error> {
-        let going = going(job)?;
+        if let JobState::Settled { .. } = job.state {
+            return Ok(None);
+        }
+        let going = self.going(job)?;
         match (&job.state, &job.remote) {
-            (JobState::Settled { .. }, _) => Ok(None),
             (JobState::Submitted, Some(remote)) => self.follow(&going, remote, keep).map(Some),
             (JobState::Unknown { why }, Some(remote)) => {
                 self.remember(&going, remote, why.clone(), keep).map(Some)
@@ -225,9 +234,11 @@ impl Runner<'_> {
     /// # Errors
     /// [`Error`] where it stands where it stood.
     pub fn cancel(&self, job: &Job) -> Result<Option<Ended>, Error> {
-        let going = going(job)?;
+        if let JobState::Settled { .. } = job.state {
+            return Ok(None);
+        }
+        let going = self.going(job)?;
         let remote = match (&job.state, &job.remote) {
-            (JobState::Settled { .. }, _) => return Ok(None),
             (JobState::Submitted | JobState::Unknown { .. }, Some(remote)) => remote.clone(),
             _ => {
                 let why = "the program ended before it knew".to_owned();
@@ -244,6 +255,17 @@ impl Runner<'_> {
             }
         };
         self.call_off(&going, &remote).map(Some)
+    }
+
+    /// What is known of a job that another process began.
+    fn going(&self, job: &Job) -> Result<Going, Error> {
+        let (take, reserved) = (job.intent.take, job.intent.reserved);
+        let (asked, now) = (&job.intent.host, self.wire.host());
+        if asked != now {
+            return Err(Error::Moved { take, asked: asked.clone(), now: now.to_owned() });
+        }
+        let Kept { label, record, key, .. } = Kept::of(&job.intent)?;
+        Ok(Going { take, label, reserved, record, has_its_key: key == self.wire.mark() })
     }
 
     fn call_off(&self, going: &Going, remote: &str) -> Result<Ended, Error> {
@@ -407,12 +429,6 @@ impl Runner<'_> {
 fn is_address(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     word.contains("://") || word.contains("data:") || word.contains("%3a%2f%2f")
-}
-
-/// What is known of a job that another process began.
-fn going(job: &Job) -> Result<Going, Error> {
-    let Kept { label, record, .. } = Kept::of(&job.intent)?;
-    Ok(Going { take: job.intent.take, label, reserved: job.intent.reserved, record })
 }
 
 /// How much longer an answer to an upload is waited for: 4 seconds for each MB.

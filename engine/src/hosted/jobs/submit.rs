@@ -141,11 +141,15 @@ impl Runner<'_> {
                 self.follow(going, &remote, keep)
             }
             Look::Nothing => self.never(going, why, Kind::Provider),
+            Look::Unclear if !going.has_its_key => {
+                self.unknown(going, format!("{why}; it was asked for with another key"))
+            }
             Look::Unclear => self.unknown(going, why),
         }
     }
 
-    /// Looks for a job by our name of it. That there is none is believed when every look says so.
+    /// Looks for a job by our name of it. That there is none is believed when every look says so, with the key that the job was
+    /// asked for with: the list of another account is empty whatever there is.
     pub(super) fn look(&self, going: &Going) -> Result<Look, Error> {
         let mut came = None;
         for wait in &self.patience.looks {
@@ -161,7 +165,10 @@ impl Runner<'_> {
                 _ => Some(Look::Unclear),
             };
         }
-        Ok(came.unwrap_or(Look::Unclear))
+        Ok(match came {
+            Some(Look::Nothing) if !going.has_its_key => Look::Unclear,
+            came => came.unwrap_or(Look::Unclear),
+        })
     }
 
     /// Looks through the pages of a list.
