@@ -55,6 +55,7 @@ fn take(ledger: &mut Ledger, mut record: TakeRecord) {
     let clip = ledger.work_path(record.id, "mp4");
     fs::write(&clip, "frames").expect("room");
     let media = ledger.import_media(&clip).expect("room");
+    fs::remove_file(&clip).expect("it has its name still");
     let extension = std::mem::take(&mut record.media.extension);
     record.media = kinora_engine::ledger::Media { extension, ..media };
     match ledger.record_take(&record) {

@@ -45,8 +45,7 @@ fn a_clip_is_made() {
         let scene = Scene::new(*dialect);
         assert_eq!(scene.run(&[]), Ended::Done, "{}", scene.name(&[]));
         scene.is_made(&scene.name(&[]));
-        let left = std::fs::read_dir(scene.studio.ledger().work_folder()).expect("there").count();
-        assert_eq!(left, 0, "nothing is left in the folder for work");
+        assert_eq!(scene.left(), 0, "nothing is left in the folder for work");
     }
 }
 

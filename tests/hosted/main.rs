@@ -7,6 +7,7 @@ mod forgotten;
 #[path = "../../fuzz/src/replies.rs"]
 #[expect(unreachable_pub, reason = "it is public where it is a library")]
 mod hostile;
+mod kept;
 mod payloads;
 mod replies;
 mod scene;

@@ -206,6 +206,11 @@ impl FakeProvider {
         self.state().knows_nothing = is_forgetful;
     }
 
+    /// Whether it knows none of its jobs.
+    pub fn is_forgetful(&self) -> bool {
+        self.state().knows_nothing
+    }
+
     /// The clips that are paid for.
     pub fn jobs(&self) -> Vec<Job> {
         self.state().jobs.clone()

@@ -28,7 +28,10 @@ pub fn id() -> io::Result<TakeId> {
 pub fn clip(ledger: &Ledger, take: TakeId, words: &str) -> kinora_engine::ledger::Result<Media> {
     let path = ledger.work_path(take, "mp4");
     write(&path, words)?;
-    ledger.import_media(&path)
+    let media = ledger.import_media(&path)?;
+    fs::remove_file(&path)
+        .map_err(|source| kinora_engine::ledger::Error::Write { path, source })?;
+    Ok(media)
 }
 
 fn write(path: &Path, words: &str) -> kinora_engine::ledger::Result<()> {

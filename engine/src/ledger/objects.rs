@@ -60,7 +60,7 @@ impl Objects {
         Ok(object)
     }
 
-    /// Takes a whole file over: it is gone from where it was once it is safe here.
+    /// Takes a whole file over. It keeps the name that it had, read-only: only that name is safe until an event names the object.
     pub(super) fn take_over(&self, path: &Path) -> Result<Media> {
         let failed = |source| Error::Read { path: path.to_owned(), source };
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -87,8 +87,6 @@ impl Objects {
             }
         }
         reached(Step::MediaKept);
-        // Two names do no harm: where this one cannot go it stays.
-        let _ = fs::remove_file(path);
         Ok(media)
     }
 
@@ -287,7 +285,8 @@ mod tests {
             let media = objects.take_over(&clip).expect("whole");
             let extension = "mp4".to_owned();
             assert_eq!(media, Media { blake3: Blake3::of(b"frames"), bytes: 6, extension });
-            assert!(!clip.exists());
+            assert_eq!(fs::read(&clip).expect("it has its name still"), b"frames");
+            fs::remove_file(&clip).expect("ours");
         }
         let path = objects.path(Blake3::of(b"frames"));
         assert!(fs::metadata(&path).expect("there").permissions().readonly());

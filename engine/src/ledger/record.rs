@@ -25,10 +25,11 @@ impl Ledger {
         self.index.next_number(cut)
     }
 
-    /// Takes a whole clip over into the store; its file is gone then. Without a take that names it, it is a stray.
+    /// Takes a whole clip over into the store. Without a take that names it, it is a stray there; so its file stays, read-only,
+    /// and is to be removed when [`record_take`](Self::record_take) has returned.
     ///
     /// # Errors
-    /// A file that is no regular one or has no usual ending, a disk that is full or read-only. The file stays where it is then.
+    /// A file that is no regular one or has no usual ending, a disk that is full or read-only.
     pub fn import_media(&self, file: &Path) -> Result<Media> {
         self.objects.take_over(file)
     }

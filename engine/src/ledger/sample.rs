@@ -44,6 +44,7 @@ impl Sample {
         let clip = self.ledger.work_path(id, "mp4");
         fs::write(&clip, format!("frames of {cut} {number}")).expect("room");
         let media = self.ledger.import_media(&clip).expect("room");
+        fs::remove_file(&clip).expect("it has its name still");
         TakeRecord {
             schema: SCHEMA,
             id,

@@ -90,6 +90,8 @@ impl Production {
             ..self.blank(ledger, planned, made, media, hash(&manifest.frames_hash)?)?
         };
         ledger.record_take(&record)?;
+        // The ledger has it. One that cannot be removed is a stray.
+        let _ = fs::remove_file(&take.path);
         let row = ledger.take(made.id)?;
         Ok(row.expect("because it was recorded"))
     }

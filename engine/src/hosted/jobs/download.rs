@@ -49,13 +49,20 @@ enum Part {
 }
 
 impl Runner<'_> {
-    /// Fetches a clip, unless it is here already.
+    /// Where the clip of a job is when it is here.
+    pub(super) fn target(&self, going: &Going) -> PathBuf {
+        self.work.join(format!("{}.mp4", going.take))
+    }
+
+    /// The clip of a job, where it is here already.
+    pub(super) fn here(&self, going: &Going) -> Option<PathBuf> {
+        let target = self.target(going);
+        (target.is_file() && self.check.check(&target).is_ok()).then_some(target)
+    }
+
+    /// Fetches a clip.
     pub(super) fn fetch(&self, going: &Going, clip: Clip) -> Result<Fetched, Error> {
-        let target = self.work.join(format!("{}.mp4", going.take));
-        // Another process may have ended when the clip was here.
-        if target.is_file() && self.check.check(&target).is_ok() {
-            return Ok(Fetched::File(target));
-        }
+        let target = self.target(going);
         let partial = self.work.join(format!("{}.part", going.take));
         let failed = |source| Error::Write { path: partial.clone(), source };
         let mut open = OpenOptions::new();

@@ -63,7 +63,7 @@ impl Kept {
 pub struct Made {
     /// The take that it is to become.
     pub take: TakeId,
-    /// The file. It is the caller's now.
+    /// The file. It stays until the take is recorded and the job is settled, and is removed then.
     pub path: PathBuf,
     /// What it cost: what the provider says, or else what was reserved for it.
     pub cost: Money,
@@ -103,7 +103,7 @@ impl Default for Patience {
     }
 }
 
-/// Records a take. A file that it does not take away is removed after it.
+/// Records a take. The file keeps its name meanwhile, so that another process finds it; it is removed after it.
 pub type Keep<'a> = &'a mut dyn FnMut(&Made) -> crate::Result<()>;
 
 /// Runs one job.
@@ -216,6 +216,9 @@ impl Runner<'_> {
         let going = self.going(job)?;
         match (&job.state, &job.remote) {
             (JobState::Submitted, Some(remote)) => self.follow(&going, remote, keep).map(Some),
+            (JobState::Unknown { .. }, Some(remote)) if self.here(&going).is_some() => {
+                self.follow(&going, remote, keep).map(Some)
+            }
             (JobState::Unknown { why }, Some(remote)) => {
                 self.remember(&going, remote, why.clone(), keep).map(Some)
             }
@@ -331,10 +334,17 @@ impl Runner<'_> {
     ) -> Result<Ended, Error> {
         // A process may have ended between recording the take and settling.
         if let Some(cost) = self.journal.cost_of(going.take)? {
-            return self.settle(going, Outcome::Done, Some(cost));
+            let ended = self.settle(going, Outcome::Done, Some(cost))?;
+            let _ = std::fs::remove_file(self.target(going));
+            return Ok(ended);
         }
         let known = Known { card: self.card, take: going.take, remote };
-        let (path, cost) = match self.bring(going, &known)? {
+        // Another process may have ended when the clip was here, and its provider may have forgotten it since.
+        let brought = match self.here(going) {
+            Some(path) => Ok((path, self.price(going, &known))),
+            None => self.bring(going, &known)?,
+        };
+        let (path, cost) = match brought {
             Ok(brought) => brought,
             Err(ended) => return Ok(ended),
         };
@@ -349,9 +359,17 @@ impl Runner<'_> {
         keep(&made).map_err(|error| Error::Keep(Box::new(error)))?;
         reached(Step::Recorded);
         let ended = self.settle(going, Outcome::Done, cost)?;
-        // Gone already where the ledger took it over.
+        // Not before: until then nothing else says that the clip is here.
         let _ = std::fs::remove_file(&made.path);
         Ok(ended)
+    }
+
+    /// What a clip cost that is here already, where the provider still says so.
+    fn price(&self, going: &Going, known: &Known<'_>) -> Option<Money> {
+        match self.once(going, known) {
+            Ok(Watched::Clip { cost, .. }) => cost,
+            _ => None,
+        }
     }
 
     /// Says that a job is over.

@@ -1,0 +1,73 @@
+//! Clips that are on this disk already when their provider forgets them: they are recorded, whatever a process ended over.
+
+use std::os::unix::process::ExitStatusExt;
+
+use kinora_engine::Error;
+use kinora_engine::hosted::jobs::{self, Ended, Ticket};
+use kinora_engine::ledger::Collect;
+use kinora_tests::server::{DIALECTS, dialect};
+use kinora_tests::studio;
+use serde_json::json;
+
+use crate::aborted::child;
+use crate::scene::Scene;
+
+/// The steps after which the clip is here, up to the one at which the job is over.
+const STEPS: [&str; 12] = [
+    "job:Named:1",
+    "ledger:MediaSynced:1",
+    "ledger:MediaNamed:1",
+    "ledger:MediaKept:1",
+    "ledger:ObjectWritten:1",
+    "ledger:ManifestKept:1",
+    "ledger:Decided:3",
+    "ledger:Told:3",
+    "ledger:Indexed:3",
+    "ledger:Shown:1",
+    "job:Recorded:1",
+    "ledger:Decided:4",
+];
+
+#[test]
+fn a_clip_that_is_here_is_recorded_though_its_provider_forgot_it() {
+    for dialect in DIALECTS {
+        for step in STEPS {
+            let scene = Scene::new(*dialect);
+            let what = format!("{} {step}", dialect.name());
+            assert_eq!(child(&scene, "run", Some(step)).signal(), Some(6), "{what}");
+            scene.provider.forget(true);
+            // Whoever makes room meanwhile does not take it for a stray.
+            scene.studio.ledger().refresh().expect("readable");
+            scene.studio.ledger().gc(&Collect::default()).expect("nobody renders");
+            // Recorded already, it has its price; else nobody knows it any more.
+            let is_recorded = scene.studio.ledger().take(scene.take).expect("readable").is_some();
+            assert!(child(&scene, "run", None).success(), "{what}");
+            scene.studio.ledger().refresh().expect("readable");
+            scene.is_sound(&what);
+            scene.provider.forget(!is_recorded);
+            scene.is_made(&what);
+            assert_eq!(scene.left(), 0, "{what}: nothing is left in the folder for work");
+        }
+    }
+}
+
+#[test]
+fn a_clip_that_could_not_be_recorded_is_recorded_later_without_its_provider() {
+    let scene = Scene::new(dialect("runway"));
+    let order = studio::order(scene.take);
+    let price = scene.studio.card.quote(&order.asked()).expect("a price").amount;
+    let cut = "sc01/sh0010".parse().expect("a cut");
+    let ticket = Ticket { cut, number: 1, reserved: price, record: json!({ "number": 1 }) };
+    let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let ended = scene.studio.at_desk(|desk| {
+        desk.run(&scene.studio.card, &order, ticket, &(), &mut |made| {
+            Err(Error::Write { path: made.path.clone(), source: full() })
+        })
+    });
+    let error = ended.expect_err("the disk is full");
+    assert!(matches!(error, Error::Job(jobs::Error::Keep(_))), "{error}");
+    scene.provider.forget(true);
+    assert_eq!(scene.studio.resume().expect("there is room"), [Ended::Done]);
+    scene.is_made("runway");
+    assert_eq!(scene.left(), 0);
+}
