@@ -188,7 +188,9 @@ fn a_download_that_breaks_off_goes_on_where_it_was() {
 #[test]
 fn what_is_no_clip_is_fetched_again_from_a_fresh_address() {
     for dialect in DIALECTS.iter().filter(|dialect| !dialect.is_inline()) {
-        for fault in [Fault::Page, Fault::Garbage, Fault::Expired] {
+        for fault in
+            [Fault::Page, Fault::Garbage, Fault::Expired, Fault::TruncateUnsaid, Fault::Spoil]
+        {
             let scene = Scene::new(*dialect);
             let faults = [fault];
             let what = scene.name(&faults);

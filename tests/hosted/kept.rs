@@ -4,13 +4,13 @@ use std::os::unix::process::ExitStatusExt;
 
 use kinora_engine::Error;
 use kinora_engine::hosted::jobs::{self, Ended, Ticket};
-use kinora_engine::ledger::Collect;
-use kinora_tests::server::{DIALECTS, dialect};
+use kinora_engine::ledger::{Collect, Ledger};
+use kinora_tests::server::{DIALECTS, dialect, spoil};
 use kinora_tests::studio;
 use serde_json::json;
 
 use crate::aborted::child;
-use crate::scene::Scene;
+use crate::scene::{CLIP, Scene};
 
 /// The steps after which the clip is here, up to the one at which the job is over.
 const STEPS: [&str; 12] = [
@@ -70,4 +70,53 @@ fn a_clip_that_could_not_be_recorded_is_recorded_later_without_its_provider() {
     assert_eq!(scene.studio.resume().expect("there is room"), [Ended::Done]);
     scene.is_made("runway");
     assert_eq!(scene.left(), 0);
+}
+
+#[test]
+fn what_is_here_and_no_clip_is_fetched_again() {
+    let scene = Scene::new(dialect("runway"));
+    child(&scene, "run", Some("job:Named:1"));
+    scene.studio.ledger().refresh().expect("readable");
+    let clip = scene.studio.ledger().work_path(scene.take, "mp4");
+    std::fs::write(&clip, &CLIP[..CLIP.len() / 2]).expect("room");
+    assert_eq!(scene.studio.resume().expect("it is fetched"), [Ended::Done]);
+    scene.is_made("runway");
+}
+
+/// The clip as one of a codec that this program does not read.
+fn foreign() -> Vec<u8> {
+    let mut clip = CLIP.clone();
+    let at = clip.windows(4).position(|word| word == b"avc1").expect("a name of its codec");
+    let at =
+        clip[at + 4..].windows(4).position(|word| word == b"avc1").map_or(at, |next| at + 4 + next);
+    clip[at..at + 4].copy_from_slice(b"vp09");
+    clip
+}
+
+#[test]
+fn a_clip_of_another_codec_is_recorded_as_it_came() {
+    for dialect in DIALECTS {
+        let scene = Scene::with_clip(*dialect, foreign());
+        let what = scene.name(&[]);
+        assert_eq!(scene.run(&[]), Ended::Done, "{what}");
+        scene.is_made(&what);
+        let record = scene.studio.ledger().record(scene.take).expect("it is recorded");
+        assert_eq!(record.frames_hash, None, "{what}");
+        let report = Ledger::verify(&scene.studio.folder).expect("readable");
+        assert_eq!((report.takes, report.unread), (1, 1), "{what}");
+    }
+}
+
+#[test]
+fn a_clip_that_is_damaged_at_its_provider_is_recorded_when_it_comes_like_that_twice() {
+    for dialect in DIALECTS {
+        let mut clip = CLIP.clone();
+        spoil(&mut clip);
+        let scene = Scene::with_clip(*dialect, clip);
+        let what = scene.name(&[]);
+        assert_eq!(scene.run(&[]), Ended::Done, "{what}");
+        scene.is_made(&what);
+        let record = scene.studio.ledger().record(scene.take).expect("it is recorded");
+        assert_eq!(record.frames_hash, None, "{what}");
+    }
 }

@@ -35,15 +35,28 @@ pub(crate) struct Scene {
     pub(crate) provider: Arc<FakeProvider>,
     pub(crate) studio: Studio,
     pub(crate) take: TakeId,
+    clip: Vec<u8>,
     _folder: tempfile::TempDir,
 }
 
 impl Scene {
     pub(crate) fn new(dialect: &'static dyn Dialect) -> Self {
+        Self::with_clip(dialect, CLIP.clone())
+    }
+
+    /// With a provider whose clips are these bytes.
+    pub(crate) fn with_clip(dialect: &'static dyn Dialect, clip: Vec<u8>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let provider = FakeProvider::start(dialect, CLIP.clone()).expect("this machine listens");
+        let provider = FakeProvider::start(dialect, clip.clone()).expect("this machine listens");
         let studio = Studio::open(folder.path(), dialect, provider.host()).expect("a production");
-        Self { dialect, provider, studio, take: studio::take().expect("a name"), _folder: folder }
+        Self {
+            dialect,
+            provider,
+            studio,
+            clip,
+            take: studio::take().expect("a name"),
+            _folder: folder,
+        }
     }
 
     /// Has a clip made while these things go wrong.
@@ -94,7 +107,7 @@ impl Scene {
         let row = ledger.take(self.take).expect("readable");
         let row = row.unwrap_or_else(|| panic!("{what}: there is no take"));
         let bytes = std::fs::read(ledger.media_path(&row.media)).expect("it is kept");
-        assert!(bytes == *CLIP, "{what}: it is another clip");
+        assert!(bytes == self.clip, "{what}: it is another clip");
         drop(ledger);
         let cost = match self.provider.is_forgetful() {
             true => self.price(),

@@ -61,6 +61,10 @@ pub enum Fault {
     Says(u16, serde_json::Value),
     /// The clip ends in the middle.
     Truncate,
+    /// The clip ends in the middle, and nobody said how long it is.
+    TruncateUnsaid,
+    /// The clip comes with other bytes towards its end.
+    Spoil,
     /// Instead of the clip comes a page.
     Page,
     /// Instead of the clip come other bytes.
@@ -86,7 +90,12 @@ impl Fault {
             | Self::Broken
             | Self::NotFound
             | Self::Says(..) => Hit::Poll,
-            Self::Truncate | Self::Page | Self::Garbage | Self::Expired => Hit::Clip,
+            Self::Truncate
+            | Self::TruncateUnsaid
+            | Self::Spoil
+            | Self::Page
+            | Self::Garbage
+            | Self::Expired => Hit::Clip,
         }
     }
 }
@@ -364,6 +373,7 @@ impl FakeProvider {
             Some(Fault::Page) => {
                 (body, mime) = (b"<html>please sign in</html>".to_vec(), "text/html");
             }
+            Some(Fault::Spoil) => spoil(&mut body),
             Some(Fault::Garbage) => body.iter_mut().for_each(|byte| *byte ^= 0x55),
             _ => {}
         }
@@ -381,15 +391,25 @@ impl FakeProvider {
             write!(out, "HTTP/1.1 200 -\r\n")?;
         }
         let length = rest.len();
-        write!(
-            out,
-            "Content-Type: {mime}\r\nETag: \"clip-1\"\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-        )?;
-        let sent = if fault == Some(Fault::Truncate) { length / 2 } else { length };
+        write!(out, "Content-Type: {mime}\r\nETag: \"clip-1\"\r\nConnection: close\r\n")?;
+        let sent = match fault {
+            Some(Fault::Truncate | Fault::TruncateUnsaid) => length / 2,
+            _ => length,
+        };
+        match fault {
+            Some(Fault::TruncateUnsaid) => write!(out, "\r\n")?,
+            _ => write!(out, "Content-Length: {length}\r\n\r\n")?,
+        }
         out.write_all(&rest[..sent])?;
         out.flush()?;
         stream.shutdown(Shutdown::Write)
     }
+}
+
+/// Makes a clip one that does not decode to its end.
+pub fn spoil(clip: &mut [u8]) {
+    let at = clip.len() - clip.len() / 8;
+    clip[at..].fill(0xff);
 }
 
 fn drop_it(stream: &TcpStream) -> io::Result<()> {

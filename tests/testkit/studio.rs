@@ -174,7 +174,7 @@ impl Studio {
     /// # Errors
     /// A clip that cannot be read, a ledger that cannot be written.
     pub fn keep(&self, made: &Made) -> Result<()> {
-        let frames_hash = media::video_hash(&made.path)?.into();
+        let frames_hash = media::frames_hash_of(&made.path)?.map(hash::Blake3::from);
         let number = made.record["number"].as_u64().and_then(|number| u32::try_from(number).ok());
         let mut ledger = self.ledger();
         let media = ledger.import_media(&made.path)?;

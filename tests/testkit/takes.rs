@@ -61,7 +61,7 @@ pub fn record(take: TakeId, cut: &CutId, number: u32, request: Blake3, media: Me
         egress: Vec::new(),
         approximations: Vec::new(),
         media,
-        frames_hash: Blake3::of(b"frames"),
+        frames_hash: Some(Blake3::of(b"frames")),
         latent_hash: Some(Blake3::of(b"latents")),
         made: json!({ "prompt": "a red cat moves right in a snowy field", "sigmas": sigmas }),
         parent: None,

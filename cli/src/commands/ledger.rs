@@ -42,6 +42,12 @@ fn verify(place: &Where) -> Result<ExitCode, Failure> {
     for finding in &report.findings {
         ui::print(&finding.to_string());
     }
+    if report.unread > 0 {
+        ui::tell(&format!(
+            "{} takes have no hash of their frames: their clips came in a form that the program could not read, and are verified as files",
+            report.unread
+        ));
+    }
     if report.is_sound() {
         ui::print(&format!(
             "{} events and {} takes are as they were written",

@@ -64,7 +64,7 @@ impl Sample {
             egress: Vec::new(),
             approximations: vec!["vae tiles".to_owned()],
             media,
-            frames_hash: Blake3::of(b"frames"),
+            frames_hash: Some(Blake3::of(b"frames")),
             latent_hash: Some(Blake3::of(b"latents")),
             made: serde_json::json!({ "sigmas": [1.0, 0.9333333333333333, 0.0] }),
             parent,

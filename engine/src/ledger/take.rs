@@ -52,8 +52,9 @@ pub struct TakeRecord {
     pub approximations: Vec<String>,
     /// The clip.
     pub media: Media,
-    /// BLAKE3 of size and RGB bytes of the frames before they were encoded.
-    pub frames_hash: Blake3,
+    /// BLAKE3 of size and RGB bytes of the frames: before they were encoded where this machine made them, else as the clip came.
+    /// None where the program could not read the clip that came; nothing but the file itself can be verified then.
+    pub frames_hash: Option<Blake3>,
     /// BLAKE3 of the final latents, where this machine made them.
     pub latent_hash: Option<Blake3>,
     /// The generator's own manifest: [`crate::manifest::Manifest`] for local takes.

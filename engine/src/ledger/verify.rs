@@ -20,6 +20,9 @@ pub struct Report {
     pub events: u64,
     /// Takes that were looked at.
     pub takes: u64,
+    /// Those of them whose frames have no hash: the program that recorded them could not read the clip of the provider. The file
+    /// itself is verified as any other.
+    pub unread: u64,
     /// What is not as it should be.
     pub findings: Vec<Finding>,
 }
@@ -126,7 +129,7 @@ impl Ledger {
         let renders = places.renders();
         truth.each_take(&mut |row| {
             report.takes += 1;
-            check_manifest(&objects, row, &mut report.findings)?;
+            check_manifest(&objects, row, &mut report)?;
             if !row.collected {
                 check_clip(&objects, row, &mut report.findings)?;
             }
@@ -138,8 +141,9 @@ impl Ledger {
     }
 }
 
-fn check_manifest(objects: &Objects, row: &TakeRow, findings: &mut Vec<Finding>) -> Result<()> {
+fn check_manifest(objects: &Objects, row: &TakeRow, report: &mut Report) -> Result<()> {
     let (take, object) = (row.id, row.manifest);
+    let findings = &mut report.findings;
     let record = match objects.read(object) {
         Ok(json) => TakeRecord::from_json(take, &json),
         Err(Error::Missing { .. }) => {
@@ -157,7 +161,10 @@ fn check_manifest(objects: &Objects, row: &TakeRow, findings: &mut Vec<Finding>)
         Ok(record) if Recorded::of(&record, object) != recorded(row) => {
             "they differ in what they say of the take".to_owned()
         }
-        Ok(_) => return Ok(()),
+        Ok(record) => {
+            report.unread += u64::from(record.frames_hash.is_none());
+            return Ok(());
+        }
     };
     findings.push(Finding::Disagrees { take, why });
     Ok(())
@@ -319,10 +326,11 @@ mod tests {
         let row = sample.ledger.take(record.id).expect("readable").expect("there");
         let mut other = record.clone();
         other.seconds += 1.0;
-        let mut found = Vec::new();
+        let mut report = Report::default();
         let object = sample.ledger.objects.put(&other.to_json().expect("JSON")).expect("room");
         let row = TakeRow { manifest: object, ..row };
-        check_manifest(&sample.ledger.objects, &row, &mut found).expect("readable");
+        check_manifest(&sample.ledger.objects, &row, &mut report).expect("readable");
+        let found = report.findings;
         assert!(matches!(found.as_slice(), [Finding::Disagrees { .. }]), "{found:?}");
     }
 }

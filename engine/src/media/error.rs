@@ -129,6 +129,14 @@ pub enum MediaError {
         /// The decoder's reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A clip does not decode to its end.
+    #[error("read {path}: decode: {source}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The decoder's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A file holds pictures in a form that is not read.
     #[error("read {path}: found {found}, expected {expected}")]
     Unsupported {
@@ -202,6 +210,7 @@ impl Hint for MediaError {
             | Self::Write { .. } => Kind::Resources,
             Self::Read { .. }
             | Self::Decode { .. }
+            | Self::Damaged { .. }
             | Self::Unsupported { .. }
             | Self::TooLarge { .. }
             | Self::NoManifest { .. } => Kind::Input,

@@ -138,68 +138,71 @@ pub(super) fn claimed(path: &Path) -> Result<u64> {
 
 /// Hands on every frame of the first video stream, one at a time, until one is enough; there is at least one.
 pub(super) fn decode(path: &Path, on_frame: &mut OnFrame<'_>) -> Result<Fps> {
-    let failed = |step| move |error| decode_error(path, step, error);
     let mut input = demux(path)?;
     let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let index = stream.index();
     let fps = rate(path, stream.avg_frame_rate())?;
-    let (_, mut decoder) = open_decoder(path, &stream)?;
+    let (_, decoder) = open_decoder(path, &stream)?;
     let mut clip = Clip { path, size: None, pixels: Vec::new(), on_frame };
-    loop {
-        let mut packet = Packet::empty();
-        match packet.read(&mut input) {
-            Ok(()) if packet.stream() == index => {
-                decoder.send_packet(&packet).map_err(failed("decode"))?
-            }
-            Ok(()) => continue,
-            Err(ffmpeg_next::Error::Eof) => break,
-            Err(error) => return Err(decode_error(path, "read a packet", error)),
-        }
-        if clip.receive(&mut decoder)?.is_break() {
-            return Ok(fps);
-        }
-    }
-    // What the decoder holds back for the sake of order comes out only now.
-    decoder.send_eof().map_err(failed("decode"))?;
-    // Whether the last ones are enough makes no difference.
-    let _ = clip.receive(&mut decoder)?;
-    if clip.size.is_none() {
-        return Err(MediaError::Unsupported {
-            path: path.to_owned(),
-            found: "no frame".into(),
-            expected: "a clip",
-        });
-    }
-    Ok(fps)
+    each_frame(path, &mut input, index, decoder, &mut |picture| clip.hand_on(picture))?;
+    if clip.size.is_none() { Err(no_frame(path)) } else { Ok(fps) }
 }
 
-/// Reads the first frame of the first video stream, and forgets it.
+/// Decodes every frame of the first video stream, and forgets them; a stream of another codec is taken as it is.
 pub(super) fn check(path: &Path) -> Result<()> {
-    let failed = |step| move |error| decode_error(path, step, error);
     let mut input = demux(path)?;
     let stream = input.streams().best(media::Type::Video).ok_or_else(|| no_video(path))?;
     let index = stream.index();
-    let (_, mut decoder) = open_decoder(path, &stream)?;
+    let decoder = match open_decoder(path, &stream) {
+        Ok((_, decoder)) => decoder,
+        Err(MediaError::Unsupported { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut count = 0_u64;
+    each_frame(path, &mut input, index, decoder, &mut |_| {
+        count += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if count == 0 { Err(no_frame(path)) } else { Ok(()) }
+}
+
+/// Calls `each` with every frame of a stream, in the order in which they are shown, until one is enough.
+fn each_frame(
+    path: &Path,
+    input: &mut format::context::Input,
+    index: usize,
+    mut decoder: decoder::Video,
+    each: &mut dyn FnMut(&frame::Video) -> Result<ControlFlow<()>>,
+) -> Result<()> {
+    let damaged = |error: ffmpeg_next::Error| MediaError::Damaged {
+        path: path.to_owned(),
+        source: error.into(),
+    };
     let mut picture = frame::Video::empty();
-    loop {
+    let mut is_over = false;
+    while !is_over {
         let mut packet = Packet::empty();
-        match packet.read(&mut input) {
-            Ok(()) if packet.stream() == index => {
-                decoder.send_packet(&packet).map_err(failed("decode"))?
-            }
+        match packet.read(input) {
+            Ok(()) if packet.stream() == index => decoder.send_packet(&packet).map_err(damaged)?,
             Ok(()) => continue,
-            Err(ffmpeg_next::Error::Eof) => break,
-            Err(error) => return Err(decode_error(path, "read a packet", error)),
+            Err(ffmpeg_next::Error::Eof) => {
+                // What the decoder holds back for the sake of order comes out only now.
+                decoder.send_eof().map_err(damaged)?;
+                is_over = true;
+            }
+            Err(error) => return Err(damaged(error)),
         }
-        match decoder.receive_frame(&mut picture) {
-            Ok(()) => return Ok(()),
-            Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => {}
-            Err(error) => return Err(decode_error(path, "decode", error)),
+        loop {
+            match decoder.receive_frame(&mut picture) {
+                Ok(()) if each(&picture)?.is_break() => return Ok(()),
+                Ok(()) => {}
+                Err(ffmpeg_next::Error::Eof) => break,
+                Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => break,
+                Err(error) => return Err(damaged(error)),
+            }
         }
     }
-    // What the decoder holds back for the sake of order comes out only now.
-    decoder.send_eof().map_err(failed("decode"))?;
-    decoder.receive_frame(&mut picture).map_err(failed("decode"))
+    Ok(())
 }
 
 /// The tags of the file, keys and values; a tag that is not UTF-8 is left out.
@@ -224,21 +227,6 @@ struct Clip<'a, 'b> {
 }
 
 impl Clip<'_, '_> {
-    fn receive(&mut self, decoder: &mut decoder::Video) -> Result<ControlFlow<()>> {
-        let mut picture = frame::Video::empty();
-        loop {
-            match decoder.receive_frame(&mut picture) {
-                Ok(()) if self.hand_on(&picture)?.is_break() => return Ok(ControlFlow::Break(())),
-                Ok(()) => {}
-                Err(ffmpeg_next::Error::Eof) => return Ok(ControlFlow::Continue(())),
-                Err(ffmpeg_next::Error::Other { errno }) if errno == libc::EAGAIN => {
-                    return Ok(ControlFlow::Continue(()));
-                }
-                Err(error) => return Err(decode_error(self.path, "decode", error)),
-            }
-        }
-    }
-
     fn hand_on(&mut self, picture: &frame::Video) -> Result<ControlFlow<()>> {
         let unsupported = |found, expected| MediaError::Unsupported {
             path: self.path.to_owned(),
@@ -560,6 +548,10 @@ fn no_video(path: &Path) -> MediaError {
         found: "no video stream".into(),
         expected: "a clip",
     }
+}
+
+fn no_frame(path: &Path) -> MediaError {
+    MediaError::Unsupported { path: path.to_owned(), found: "no frame".into(), expected: "a clip" }
 }
 
 fn decode_error(path: &Path, step: &'static str, error: ffmpeg_next::Error) -> MediaError {

@@ -13,6 +13,7 @@
 //! This is the one place where the feature `media` is switched. Without it mp4 and mkv are refused by name and PNG
 //! works the same.
 
+mod boxes;
 #[cfg(feature = "media")]
 mod colour;
 mod error;
@@ -36,7 +37,8 @@ pub use image::{PictureFormat, encode, read_image};
 pub use manifest::{DIGITAL_SOURCE_TYPE, read_manifest};
 pub use output::{Output, Written, check_output, write, write_picture};
 pub use read::{
-    Probe, check_clip, probe, read_first_frame, read_last_frame, read_video, video_hash,
+    Probe, check_clip, frames_hash_of, probe, read_first_frame, read_last_frame, read_video,
+    video_hash,
 };
 pub use resize::Filter;
 pub use sheet::contact_sheet;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::frames::{Frame, OnFrame};
 use super::image::{is_png, png_text};
-use super::{Fps, Frames, MediaError, Result, ffmpeg, read_image};
+use super::{Fps, Frames, MediaError, Result, boxes, ffmpeg, read_image};
 
 /// The key of the frame rate in a PNG, which has no place for one of its own.
 pub(super) const FPS_KEY: &str = "kinora:fps";
@@ -45,12 +45,32 @@ pub fn probe(path: &Path) -> Result<Probe> {
     ffmpeg::probe(&local(path)?)
 }
 
-/// Reads one frame of a clip, so that what is no clip is found. In a build without libav only its first bytes are looked at.
+/// Says whether a file is a whole clip: its parts are all there, and it decodes to its end. What this build cannot decode, for
+/// its codec, its pixels or the want of libav, is a clip all the same, as far as its parts tell.
 ///
 /// # Errors
-/// Those of [`read_video`].
+/// What is no clip, ends in the middle, or is damaged.
 pub fn check_clip(path: &Path) -> Result<()> {
-    ffmpeg::check(&local(path)?)
+    let path = local(path)?;
+    boxes::check_whole(&path)?;
+    ffmpeg::check(&path)
+}
+
+/// The [hash of the frames](video_hash) of a clip; none where not all of them can be read: another codec, other pixels, no frame
+/// rate, no libav, a frame that is damaged.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn frames_hash_of(path: &Path) -> Result<Option<blake3::Hash>> {
+    match video_hash(path) {
+        Ok(hash) => Ok(Some(hash)),
+        Err(
+            MediaError::Unsupported { .. }
+            | MediaError::Damaged { .. }
+            | MediaError::WithoutLibav { .. },
+        ) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads all frames of an mp4, mov or mkv file (H.264 or FFV1, 8 bits) or of a folder of PNG frames written here, and

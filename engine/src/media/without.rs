@@ -79,7 +79,9 @@ fn without(path: &Path) -> MediaError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{check_output, read_manifest, read_video, write};
+    use crate::media::{
+        check_clip, check_output, frames_hash_of, read_manifest, read_video, write,
+    };
 
     #[test]
     fn films_are_refused_by_name_and_pictures_are_not() {
@@ -99,6 +101,20 @@ mod tests {
             .expect("because it is PNG");
         assert_eq!(read_video(&path).expect("because it was written"), (frames, fps));
         assert_eq!(read_manifest(&path).expect("because it was written"), "{}");
+    }
+
+    #[test]
+    fn what_begins_as_a_clip_and_is_whole_is_one_that_nobody_can_read() {
+        let folder = tempfile::tempdir().expect("because there is a place for temporary files");
+        let path = folder.path().join("clip.mp4");
+        let whole = b"\0\0\0\x0cftypisom\0\0\0\x0amdat..";
+        std::fs::write(&path, whole).expect("because the folder is there");
+        check_clip(&path).expect("because all of it is there");
+        assert_eq!(frames_hash_of(&path).expect("because that is no failure"), None);
+        for wrong in [&whole[..20], &whole[..6], b"<html>please sign in</html>"] {
+            std::fs::write(&path, wrong).expect("because the folder is there");
+            check_clip(&path).expect_err("because it is no clip, or not all of one");
+        }
     }
 
     /// The manifest beside a film needs no libav.

@@ -152,11 +152,11 @@ impl Production {
     /// Puts a take that a provider made into the ledger.
     ///
     /// # Errors
-    /// A clip that does not decode, a record of another version, a ledger that cannot be written.
+    /// A clip that cannot be read, a record of another version, a ledger that cannot be written.
     pub(super) fn keep_hosted(&self, ledger: &Mutex<Ledger>, made: &Made) -> Result<()> {
         let unreadable = |source| Error::Manifest { path: self.folder.clone(), source };
         let begun: Begun = serde_json::from_value(made.record.clone()).map_err(unreadable)?;
-        let frames_hash = Blake3::from(media::video_hash(&made.path)?);
+        let frames_hash = media::frames_hash_of(&made.path)?.map(Blake3::from);
         let created = Timestamp::now();
         let mut ledger = held(ledger);
         let media = ledger.import_media(&made.path)?;

@@ -126,7 +126,7 @@ impl Production {
             egress: Vec::new(),
             approximations: Vec::new(),
             media,
-            frames_hash,
+            frames_hash: Some(frames_hash),
             latent_hash: None,
             made: Value::Null,
             parent: want.parent(),

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::runner::Going;
 use super::steps::{Step, reached};
-use super::{Ask, Error, Runner, Stream};
+use super::{Ask, Error, Flaw, Runner, Stream};
 use crate::durable::{folder_of, sync_folder};
 use crate::egress::Limits;
+use crate::hash::Blake3;
 use crate::hosted::Question;
 use crate::hosted::provider::Clip;
 use crate::observe::Event;
@@ -60,8 +61,13 @@ impl Runner<'_> {
         (target.is_file() && self.check.check(&target).is_ok()).then_some(target)
     }
 
-    /// Fetches a clip.
-    pub(super) fn fetch(&self, going: &Going, clip: Clip) -> Result<Fetched, Error> {
+    /// Fetches a clip. One that is damaged is taken when it is what came `before`.
+    pub(super) fn fetch(
+        &self,
+        going: &Going,
+        clip: Clip,
+        before: &mut Option<Blake3>,
+    ) -> Result<Fetched, Error> {
         let target = self.target(going);
         let partial = self.work.join(format!("{}.part", going.take));
         let failed = |source| Error::Write { path: partial.clone(), source };
@@ -84,9 +90,19 @@ impl Runner<'_> {
         }
         file.sync_all().map_err(failed)?;
         reached(Step::Arrived);
-        if let Err(why) = self.check.check(&partial) {
+        let flaw = match self.check.check(&partial) {
+            Ok(()) => None,
+            Err(Flaw::NoClip(why)) => Some(format!("what came is no clip: {}", self.clean(&why))),
+            Err(Flaw::Damaged(why)) => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update_reader(File::open(&partial).map_err(failed)?).map_err(failed)?;
+                let came = Blake3::from(hasher.finalize());
+                (before.replace(came) != Some(came)).then_some(why)
+            }
+        };
+        if let Some(why) = flaw {
             fs::remove_file(&partial).map_err(failed)?;
-            return Ok(Fetched::Stale(format!("what came is no clip: {}", self.clean(&why))));
+            return Ok(Fetched::Stale(why));
         }
         reached(Step::Decoded);
         let named = fs::rename(&partial, &target).and_then(|()| sync_folder(folder_of(&target)));

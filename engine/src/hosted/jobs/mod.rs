@@ -34,5 +34,5 @@ pub use door::Door;
 pub use error::{Ended, Error};
 pub use journal::LedgerJournal;
 pub use people::{Verdict, resolve};
-pub use ports::{Ask, Check, Clock, Decodes, Journal, Silence, Stream, Wire};
+pub use ports::{Ask, Check, Clock, Decodes, Flaw, Journal, Silence, Stream, Wire};
 pub use runner::{Keep, Kept, Made, Patience, Runner, Ticket};

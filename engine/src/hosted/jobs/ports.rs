@@ -145,28 +145,41 @@ pub trait Clock: Send + Sync {
     fn jitter(&self) -> f64;
 }
 
-/// Says whether a file is a clip.
+/// Says whether a file is a whole clip.
 pub trait Check: Send + Sync {
-    /// Reads as much of a file as tells whether it is one.
+    /// Reads as much of a file as tells whether it is one. What is whole and cannot be decoded here is one: it is paid for.
     ///
     /// # Errors
-    /// What is wrong with it.
-    fn check(&self, clip: &Path) -> Result<(), String>;
+    /// What is wrong with it: it is thrown away, and fetched again.
+    fn check(&self, clip: &Path) -> Result<(), Flaw>;
 }
 
-/// A clip is what libav reads a frame of; in a build without libav, what begins as an mp4, mov, mkv or webm file does.
+/// What is wrong with a file that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flaw {
+    /// It is no clip, or not all of one.
+    NoClip(String),
+    /// It is a whole clip that does not decode to its end. One that comes like that twice is like that at the provider.
+    Damaged(String),
+}
+
+/// A clip is what libav reads to its end, or says to be of a codec that is not read here; in a build without libav, what begins as
+/// an mp4, mov, mkv or webm file does. An mp4 or mov file has all its parts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Decodes;
 
 impl Check for Decodes {
-    fn check(&self, clip: &Path) -> Result<(), String> {
+    fn check(&self, clip: &Path) -> Result<(), Flaw> {
         media::check_clip(clip).map_err(|error| match error {
             // The name of the file is of no use to anybody, and the file will not be there.
             media::MediaError::Unsupported { found, expected, .. } => {
-                format!("it holds {found}, not {expected}")
+                Flaw::NoClip(format!("it holds {found}, not {expected}"))
             }
-            media::MediaError::Read { source, .. } => source.to_string(),
-            _ => "it does not decode".to_owned(),
+            media::MediaError::Read { source, .. } => Flaw::NoClip(source.to_string()),
+            media::MediaError::Damaged { .. } => {
+                Flaw::Damaged("it does not decode to its end".to_owned())
+            }
+            _ => Flaw::NoClip("it does not decode".to_owned()),
         })
     }
 }

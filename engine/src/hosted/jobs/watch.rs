@@ -61,7 +61,7 @@ impl Runner<'_> {
         going: &Going,
         known: &Known<'_>,
     ) -> Result<Result<(PathBuf, Option<Money>), Ended>, Error> {
-        let mut why = String::new();
+        let (mut why, mut before) = (String::new(), None);
         for round in 0..FRESH_TIMES {
             if round > 0 && self.pause(self.about(self.provider.pace().first), None).is_break() {
                 break;
@@ -69,7 +69,7 @@ impl Runner<'_> {
             match self.wait(going, known)? {
                 Watched::Clip { clip, cost } => {
                     reached(Step::Ready);
-                    match self.fetch(going, clip)? {
+                    match self.fetch(going, clip, &mut before)? {
                         Fetched::File(path) => return Ok(Ok((path, cost))),
                         Fetched::Stale(found) => why = found,
                         Fetched::Left(why) => return Ok(Err(Ended::Left { why })),
