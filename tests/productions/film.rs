@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use kinora_engine::ledger::Ledger;
+use kinora_engine::ledger::{Ledger, TakeRecord};
+use kinora_engine::production::{Cut, Production, Rendered, Settings};
 use kinora_tests::server::{FakeProvider, KEY, dialect};
 use kinora_tests::studio;
 use tempfile::TempDir;
+
+use crate::shop::{Heard, Shop};
 
 /// A production and its two providers.
 pub(crate) struct Film {
@@ -19,14 +22,27 @@ pub(crate) struct Film {
 
 impl Film {
     pub(crate) fn new(name: &str) -> Self {
+        let film = Self::empty();
+        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("productions").join(name);
+        film.copy(&from, &film.path(""));
+        film
+    }
+
+    /// A production with these files.
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+        let film = Self::empty();
+        for (name, text) in files {
+            film.write(&film.path(name), text);
+        }
+        film
+    }
+
+    fn empty() -> Self {
         let folder = TempDir::new().expect("room");
         let clip = studio::clip(folder.path()).expect("a clip");
         let start =
             |provider| FakeProvider::start(dialect(provider), clip.clone()).expect("a port");
-        let film = Self { fal: start("fal"), barn: start("openai-compatible"), folder };
-        let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("productions").join(name);
-        film.copy(&from, &film.path(""));
-        film
+        Self { fal: start("fal"), barn: start("openai-compatible"), folder }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -34,19 +50,23 @@ impl Film {
     }
 
     fn copy(&self, from: &Path, to: &Path) {
-        fs::create_dir_all(to).expect("room");
         for entry in fs::read_dir(from).expect("it is there") {
             let entry = entry.expect("readable");
             let to = to.join(entry.file_name());
             if entry.path().is_dir() {
                 self.copy(&entry.path(), &to);
             } else {
-                let text = fs::read_to_string(entry.path()).expect("a text");
-                let text = text.replace("FAL\"", &format!("{}\"", self.fal.host()));
-                fs::write(to, text.replace("BARN\"", &format!("{}\"", self.barn.host())))
-                    .expect("room");
+                self.write(&to, &fs::read_to_string(entry.path()).expect("a text"));
             }
         }
+    }
+
+    /// Writes a file, with the addresses of the providers in the place of their names.
+    fn write(&self, path: &Path, text: &str) {
+        let text = text.replace("FAL\"", &format!("{}\"", self.fal.host()));
+        let text = text.replace("BARN\"", &format!("{}\"", self.barn.host()));
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("room");
+        fs::write(path, text).expect("room");
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -68,6 +88,23 @@ impl Film {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let printed = text(&output.stdout).replace(self.fal.host(), "FAL");
         printed.replace(self.barn.host(), "BARN")
+    }
+
+    /// Renders everything in this process, four takes at a time by providers.
+    pub(crate) fn render(&self, shop: &Shop) -> (Rendered, Vec<String>) {
+        let production = Production::load(&self.path("")).expect("nothing is wrong");
+        let (ledger, mut heard) = (Mutex::new(self.ledger()), Heard::default());
+        let cuts: Vec<&Cut> = production.cuts().map(|(_, cut)| cut).collect();
+        let rendered = production.render(&cuts, &Settings::default(), shop, &ledger, 4, &mut heard);
+        (rendered.expect("a ledger"), heard.lines)
+    }
+
+    /// What is kept of a take.
+    pub(crate) fn record(&self, cut: &str, number: u32) -> TakeRecord {
+        let ledger = self.ledger();
+        let cut = cut.parse().expect("a cut");
+        let take = ledger.take_of(&cut, number).expect("an index").expect("it was made");
+        ledger.record(take.id).expect("a manifest")
     }
 
     pub(crate) fn ledger(&self) -> Ledger {

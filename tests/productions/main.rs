@@ -2,4 +2,6 @@
 #![cfg(unix)]
 
 mod film;
+mod instead;
 mod lighthouse;
+mod shop;

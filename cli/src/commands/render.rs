@@ -91,6 +91,10 @@ impl Progress for Told {
         ui::tell(&format!("{cut} take {number} failed: {}", with_hint(error)));
     }
 
+    fn goes_on(&mut self, cut: &CutId, number: u32, error: &Error, work: &Work) {
+        ui::tell(&format!("{cut} take {number} failed: {error}; next is {}", work.model()));
+    }
+
     fn refused(&mut self, cut: &CutId, error: &Error) {
         self.worst.get_or_insert(error.kind());
         ui::tell(&format!("{cut} cannot be made: {}", with_hint(error)));

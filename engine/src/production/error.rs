@@ -61,6 +61,8 @@ pub enum Error {
         why: String,
         /// The kind of failure.
         kind: Kind,
+        /// The models that could be named instead, where nobody else is asked for it unless people say so.
+        others: Vec<String>,
     },
     /// A file of what was kept elsewhere makes no sense.
     #[error("{place}: {source}")]
@@ -83,7 +85,7 @@ pub enum Error {
 }
 
 /// What became of a take that a provider did not make.
-pub(super) fn outcome(ended: Ended) -> Error {
+pub(super) fn outcome(ended: Ended, others: Vec<String>) -> Error {
     let (what, why, kind) = match ended {
         Ended::Refused { why } => ("the provider does not make this picture", why, Kind::Policy),
         Ended::Failed { why } => ("it went wrong at the provider", why, Kind::Provider),
@@ -95,7 +97,7 @@ pub(super) fn outcome(ended: Ended) -> Error {
             ("it is over", "it was called off".to_owned(), Kind::Provider)
         }
     };
-    Error::Hosted { what, why, kind }
+    Error::Hosted { what, why, kind, others }
 }
 
 /// A cut that does not fit into the memory of this machine.
@@ -143,6 +145,10 @@ impl Hint for Error {
             Self::None { .. } => Some("`kinora new FOLDER` begins one".to_owned()),
             Self::Invalid { problems } => problems[0].hint.clone(),
             Self::Unknown { hint, .. } => Some(hint.clone()),
+            Self::Hosted { others, .. } if !others.is_empty() => Some(format!(
+                "nobody else was shown it: change the words, or name another model: {}",
+                others.join(", ")
+            )),
             Self::TooLarge(large) => Some(match large.fits {
                 Some((size, frames)) => format!(
                     "this would fit: `size = [{}, {}]` and `duration = \"{frames} frames\"`",

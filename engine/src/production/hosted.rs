@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::hosting::held;
 use super::plan::{HostedWork, Planned};
 use super::project::Production;
-use super::record::Numbered;
+use super::record::{Numbered, Tried};
 use super::want::Shown;
 use crate::egress::Labelled;
 use crate::egress::upload::{self, Wanted};
@@ -53,6 +53,13 @@ pub(super) fn request_of(job: &Job) -> Option<Blake3> {
     serde_json::from_value::<Begun>(kept.record).ok().map(|begun| begun.request)
 }
 
+/// The model that a job asks for, and those that were tried before; the provider's name of it where another version asked.
+pub(super) fn models_of(job: &Job) -> (String, Vec<Tried>) {
+    let Ok(kept) = Kept::of(&job.intent) else { return (job.intent.model.clone(), Vec::new()) };
+    let tried = kept.record.pointer("/route/tried").cloned().unwrap_or_default();
+    (kept.card, serde_json::from_value(tried).unwrap_or_default())
+}
+
 impl Production {
     /// What is asked of a provider for a take, and what its job keeps.
     ///
@@ -63,6 +70,7 @@ impl Production {
         ledger: &Ledger,
         planned: &Planned,
         work: &HostedWork,
+        tried: &[Tried],
         made: Numbered,
     ) -> Result<(Order, Ticket)> {
         let (want, asked) = (&planned.want, work.asked);
@@ -103,7 +111,7 @@ impl Production {
             request: want.hash.expect("because it waits for nothing"),
             seed: made.seed,
             model: card.name.clone(),
-            route: planned.reasons(&card.name, &card.host, work.step, &[]),
+            route: planned.reasons(&card.name, &card.host, work.step, tried),
             place: Place::Hosted {
                 provider: card.provider.clone(),
                 model: card.model.clone(),

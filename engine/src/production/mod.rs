@@ -28,6 +28,7 @@ mod reader;
 mod record;
 mod render;
 mod resolve;
+mod round;
 mod run;
 mod server;
 mod settings;

@@ -117,6 +117,12 @@ impl Planned {
     pub fn kind(&self) -> String {
         self.need.kind.kind.to_string()
     }
+
+    /// What its takes cost at most.
+    pub(super) fn price(&self) -> Money {
+        let price = self.work.as_ref().map_or(Money::ZERO, Work::price);
+        price.times(f64::from(self.want.missing()))
+    }
 }
 
 /// Chooses models for the cuts of a production.
@@ -255,13 +261,46 @@ impl<'a> Planner<'a> {
         Ok(Work::Local(work))
     }
 
-    /// What else could be done where a choice fails: the next ones in order.
-    pub(super) fn next(&mut self, planned: &Planned, tried: &[Tried]) -> Option<Work> {
-        let mut choices = planned.route.chosen.iter().chain(&planned.route.fallback);
-        choices.find_map(|choice| {
-            let is_new = tried.iter().all(|tried| tried.model != choice.model);
-            is_new.then(|| self.work(&planned.want, &planned.need, choice).ok())?
+    /// What else could be done for so many takes where a choice fails: the next one in order that there is money for.
+    pub(super) fn next(&mut self, planned: &Planned, tried: &[Tried], takes: u32) -> Option<Work> {
+        let cut = &planned.want.cut;
+        let others: Vec<Choice> = self.others(planned, tried).cloned().collect();
+        others.iter().find_map(|choice| {
+            let work = self.work(&planned.want, &planned.need, choice).ok()?;
+            let price = work.price().times(f64::from(takes));
+            self.purse.holds(cut, price).then(|| self.purse.take(cut, price))?;
+            Some(work)
         })
+    }
+
+    /// The choices that were not tried. A cartoon is no fallback.
+    pub(super) fn others<'b>(
+        &self,
+        planned: &'b Planned,
+        tried: &'b [Tried],
+    ) -> impl Iterator<Item = &'b Choice> {
+        let choices = planned.route.chosen.iter().chain(&planned.route.fallback);
+        choices.filter(|choice| {
+            let is_new = tried.iter().all(|tried| tried.model != choice.model);
+            let card = self.models.card(&choice.model).flatten();
+            is_new && planned.want.named.is_none() && !card.is_some_and(|card| card.built_in)
+        })
+    }
+
+    /// Chooses for one cut anew, and plans no money for it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, an index that cannot be used.
+    pub(super) fn anew(&mut self, ledger: &Ledger, cut: &Cut) -> Result<Planned> {
+        self.wants.forget();
+        let planned = self.one(Some(ledger), cut)?;
+        self.give(&cut.id, planned.price());
+        Ok(planned)
+    }
+
+    /// Gives back money that was planned for a cut and not spent.
+    pub(super) fn give(&mut self, cut: &CutId, price: Money) {
+        self.purse.take(cut, Money::ZERO - price);
     }
 
     /// A cartoon is no fallback: where a checkpoint that is here lacks nothing but memory, that is said instead.
@@ -350,9 +389,15 @@ impl Purse {
         }
     }
 
+    /// Whether a price is within all that is left.
+    fn holds(&self, cut: &CutId, price: Money) -> bool {
+        let Left { production, day, cut } = self.left(cut);
+        [production, day, cut].into_iter().flatten().all(|left| price <= left)
+    }
+
     fn take(&mut self, cut: &CutId, price: Money) {
         (self.total, self.today) = (self.total + price, self.today + price);
-        if price > Money::ZERO {
+        if price != Money::ZERO {
             let gone = self.by_cut.entry(cut.clone()).or_default();
             *gone = *gone + price;
         }

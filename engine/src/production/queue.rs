@@ -37,6 +37,12 @@ impl Queue {
         self.ready.remove(at)
     }
 
+    /// A cut that is not begun yet, taken out.
+    pub(super) fn take(&mut self, cut: &CutId) -> Option<Planned> {
+        let at = self.ready.iter().position(|planned| planned.want.cut == *cut)?;
+        self.ready.remove(at)
+    }
+
     /// What waited for a cut that is over, with or without a take.
     pub(super) fn freed_by(&mut self, cut: &CutId) -> Vec<Planned> {
         self.waiting.remove(cut).unwrap_or_default()

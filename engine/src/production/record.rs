@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cut::End;
@@ -32,7 +32,7 @@ pub(super) struct Numbered {
 }
 
 /// A model that was tried before, and what it failed with.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tried {
     pub(super) model: String,
     pub(super) why: String,

@@ -69,6 +69,8 @@ pub trait Progress {
     fn made(&mut self, take: &TakeRow, path: &Path);
     /// An attempt came to nothing.
     fn failed(&mut self, cut: &CutId, number: u32, error: &Error);
+    /// An attempt came to nothing, and another model is tried.
+    fn goes_on(&mut self, cut: &CutId, number: u32, error: &Error, work: &Work);
     /// A cut cannot be made; nothing was tried.
     fn refused(&mut self, cut: &CutId, error: &Error);
     /// A take is still being made by a provider, or may be, and nobody waits for it now.
@@ -82,7 +84,7 @@ pub trait Progress {
 pub struct Rendered {
     /// Takes that were made.
     pub made: u32,
-    /// Attempts that came to nothing, and cuts that could not be tried.
+    /// Attempts that came to nothing and that no other model was left for, and cuts that could not be tried.
     pub failed: u32,
     /// Cuts that wait for a cut that is not rendered.
     pub waiting: u32,
@@ -132,7 +134,7 @@ impl Production {
             planner = chooses;
         }
         thread::scope(|scope| {
-            let mut run = Run::new(self, workshop, planner, ledger, progress);
+            let mut run = Run::new(self, workshop, planner, ledger, progress, cuts);
             run.hire(scope, &hosting, parallel);
             let done = run.all(queue, jobs);
             // Without work to wait for, everybody goes home.

@@ -1,6 +1,6 @@
 //! A rendering that goes on: this machine's takes one after the other, providers' takes beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Scope;
@@ -8,28 +8,24 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::cut::Cut;
 use super::hosting::{Hosting, Task, held};
 use super::plan::{HostedWork, LocalWork, Planned, Planner, Work};
 use super::project::Production;
 use super::queue::Queue;
 use super::record::{Numbered, Tried};
 use super::render::{Progress, Rendered, Workshop};
+use super::round::{Round, Ticket};
 use super::want::Want;
 use crate::generator::Generator;
 use crate::hosted::jobs::Ended;
 use crate::id::{CutId, TakeId};
-use crate::ledger::{Failure, Job, Ledger, TakeRow};
+use crate::job::Intent;
+use crate::ledger::{Failure, Job, JobState, Ledger, TakeRow};
+use crate::money::Money;
 use crate::observe::{Event, Observer};
 use crate::request::Request;
 use crate::{Error, Hint, Kind, Result, write_take};
-
-/// A take that somebody waits for.
-#[derive(Clone)]
-struct Ticket {
-    cut: CutId,
-    number: u32,
-    take: TakeId,
-}
 
 /// What those who wait for providers are given.
 struct Errand {
@@ -57,6 +53,14 @@ pub(super) struct Run<'a> {
     away: BTreeMap<CutId, u32>,
     /// The last number that was given to a take of a cut; the ledger may not know of it yet.
     given: BTreeMap<CutId, u32>,
+    /// The cuts that are to be made.
+    asked: BTreeSet<CutId>,
+    /// What came to nothing of the cuts that providers make.
+    rounds: BTreeMap<CutId, Round>,
+    /// What was tried of each cut.
+    tried: BTreeMap<CutId, Vec<Tried>>,
+    /// The most takes of a cut that another model is to make.
+    most: BTreeMap<CutId, u32>,
 }
 
 impl<'a> Run<'a> {
@@ -66,6 +70,7 @@ impl<'a> Run<'a> {
         planner: Planner<'a>,
         ledger: &'a Mutex<Ledger>,
         progress: &'a mut dyn Progress,
+        cuts: &[&Cut],
     ) -> Self {
         Self {
             production,
@@ -79,6 +84,10 @@ impl<'a> Run<'a> {
             back: None,
             away: BTreeMap::new(),
             given: BTreeMap::new(),
+            asked: cuts.iter().map(|cut| cut.id.clone()).collect(),
+            rounds: BTreeMap::new(),
+            tried: BTreeMap::new(),
+            most: BTreeMap::new(),
         }
     }
 
@@ -124,9 +133,9 @@ impl<'a> Run<'a> {
     pub(super) fn all(&mut self, mut queue: Queue, jobs: Vec<Job>) -> Result<()> {
         for job in jobs {
             let observer = self.progress.resumes(&job);
-            let intent = &job.intent;
-            let ticket =
-                Ticket { cut: intent.cut.clone(), number: intent.number, take: intent.take };
+            let (model, tried) = super::hosted::models_of(&job);
+            let Intent { cut, number, take, reserved: price, .. } = job.intent.clone();
+            let ticket = Ticket { cut, number, take, model, price, tried };
             self.send(ticket, Task::Old(Box::new(job)), observer);
         }
         let mut is_stopped = false;
@@ -157,13 +166,14 @@ impl<'a> Run<'a> {
         // People pick meanwhile, and other processes make takes.
         planned.want = self.want(&planned)?;
         let cut = planned.want.cut.clone();
+        let missing = planned.want.missing().min(self.most.remove(&cut).unwrap_or(u32::MAX));
         match std::mem::replace(&mut planned.work, Err(Error::Cancelled)) {
             Ok(Work::Local(work)) => {
-                if let Some(next) = self.local(&planned, work)? {
-                    self.hosted(&planned, &next)?;
+                if let Some((next, missing)) = self.local(&planned, work, missing)? {
+                    self.hosted(&planned, &next, missing)?;
                 }
             }
-            Ok(Work::Hosted(work)) => self.hosted(&planned, &work)?,
+            Ok(Work::Hosted(work)) => self.hosted(&planned, &work, missing)?,
             Err(error) => {
                 self.rendered.failed += 1;
                 self.progress.refused(&cut, &error);
@@ -201,38 +211,50 @@ impl<'a> Run<'a> {
         Ok(Numbered { id, number, seed, begun: Instant::now() })
     }
 
-    /// Sends for the takes that a cut lacks.
-    fn hosted(&mut self, planned: &Planned, work: &HostedWork) -> Result<()> {
-        for _ in 0..planned.want.missing() {
+    /// Sends for so many takes of a cut.
+    fn hosted(&mut self, planned: &Planned, work: &HostedWork, takes: u32) -> Result<()> {
+        let tried = self.tried.get(&planned.want.cut).cloned().unwrap_or_default();
+        for _ in 0..takes {
             let take = self.numbered(planned)?;
-            let order = self.production.order(&held(self.ledger), planned, work, take);
+            let order = self.production.order(&held(self.ledger), planned, work, &tried, take);
             let (order, ticket) = match order {
                 Ok(order) => order,
                 Err(error) => {
-                    self.fail(&planned.want.cut, take.number, take.id, &error)?;
+                    self.note(&planned.want.cut, take.number, take.id, &error)?;
+                    self.tell(&planned.want.cut, take.number, &error, None);
                     break;
                 }
             };
             let how = Work::Hosted(work.clone());
             let observer = self.progress.begins(planned, &how, take.number, take.seed);
             let task = Task::New(Box::new((work.card.clone(), order, ticket)));
-            let cut = planned.want.cut.clone();
-            self.send(Ticket { cut, number: take.number, take: take.id }, task, observer);
+            let (cut, model) = (planned.want.cut.clone(), work.card.name.clone());
+            let (number, take, price, tried) = (take.number, take.id, work.price, tried.clone());
+            self.send(Ticket { cut, number, take, model, price, tried }, task, observer);
         }
         Ok(())
     }
 
     fn send(&mut self, ticket: Ticket, task: Task, observer: Box<dyn Observer>) {
         let cut = ticket.cut.clone();
-        let sent = self.errands.as_ref().map(|to| to.send(Errand { ticket, task, observer }));
-        if let Some(Ok(())) = sent {
+        let errand = Errand { ticket, task, observer };
+        if self.errands.as_ref().is_some_and(|to| to.send(errand).is_ok()) {
             *self.away.entry(cut).or_default() += 1;
         }
     }
 
     /// Hears what became of a take that a provider was to make.
     fn ended(&mut self, (ticket, ended): Back, queue: &mut Queue) -> Result<()> {
-        let Ticket { cut, number, take } = ticket;
+        let (cut, number, take) = (ticket.cut.clone(), ticket.number, ticket.take);
+        let job = held(self.ledger).job_of(take)?.map(|job| job.state);
+        let spent = match &job {
+            None => Some(Money::ZERO),
+            Some(JobState::Settled { spent, .. }) => Some(*spent),
+            Some(_) => None,
+        };
+        if let Some(spent) = spent {
+            self.planner.give(&cut, ticket.price - spent);
+        }
         match ended {
             Ok(Some(Ended::Done)) => {
                 let ledger = held(self.ledger);
@@ -246,31 +268,93 @@ impl<'a> Run<'a> {
                 self.progress.left(&cut, number, &why);
             }
             Ok(Some(ended)) => {
-                self.rendered.failed += 1;
-                self.progress.failed(&cut, number, &super::error::outcome(ended).into());
+                let others = match ended {
+                    Ended::Refused { .. } => self.others(&ticket)?,
+                    _ => Vec::new(),
+                };
+                let error = super::error::outcome(ended.clone(), others).into();
+                self.rounds.entry(cut.clone()).or_default().ended(ticket, &ended, error);
             }
             Ok(None) => {}
             Err(error) if error.kind() == Kind::Interrupted => {}
-            Err(error) if held(self.ledger).job_of(take)?.is_some() => {
+            Err(error) if job.is_some() => {
                 self.rendered.left += 1;
                 self.progress.left(&cut, number, &error.to_string());
             }
-            Err(error) => self.fail(&cut, number, take, &error)?,
+            Err(error) => {
+                self.note(&cut, number, take, &error)?;
+                self.rounds.entry(cut.clone()).or_default().not_begun(ticket, error);
+            }
         }
         if let Some(away) = self.away.get_mut(&cut) {
             *away -= 1;
             if *away == 0 {
                 self.away.remove(&cut);
-                self.free(&cut, queue)?;
+                if !self.instead(&cut, queue)? {
+                    self.free(&cut, queue)?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Makes the takes that a cut lacks on this machine. Returns how a provider makes the rest, where that is what is left to try.
-    fn local(&mut self, planned: &Planned, mut work: LocalWork) -> Result<Option<HostedWork>> {
-        let (mut tried, mut missing) = (Vec::new(), planned.want.missing());
+    /// The models that could be named for a take that a provider does not want to make.
+    fn others(&mut self, ticket: &Ticket) -> Result<Vec<String>> {
+        let Some((_, cut)) = self.production.cut(&ticket.cut) else { return Ok(Vec::new()) };
+        let planned = self.planner.anew(&held(self.ledger), cut)?;
+        let tried = [Tried { model: ticket.model.clone(), why: String::new() }];
+        let others = self.planner.others(&planned, &tried);
+        Ok(others.map(|choice| choice.model.clone()).collect())
+    }
+
+    /// Tells of what came to nothing of a cut of which nothing is away any more, and queues it for the next model where there is
+    /// one.
+    fn instead(&mut self, cut: &CutId, queue: &mut Queue) -> Result<bool> {
+        let Some(round) = self.rounds.remove(cut) else { return Ok(false) };
+        let next = self.next(cut, &round, queue)?;
+        let work = next.as_ref().and_then(|planned| planned.work.as_ref().ok());
+        for failed in &round.failed {
+            let work = work.filter(|_| failed.is_open);
+            self.tell(cut, failed.number, &failed.error, work);
+        }
+        let is_queued = next.is_some();
+        self.tried.insert(cut.clone(), round.tried);
+        next.into_iter().for_each(|planned| queue.put(planned));
+        Ok(is_queued)
+    }
+
+    /// What another model is to make of a cut.
+    fn next(&mut self, cut: &CutId, round: &Round, queue: &mut Queue) -> Result<Option<Planned>> {
+        let is_over = round.open() == 0 || !self.asked.contains(cut) || self.progress.is_stopped();
+        let Some((_, of)) = self.production.cut(cut).filter(|_| !is_over) else { return Ok(None) };
+        // Takes that are not begun are made by the same model.
+        let queued = queue.take(cut);
+        let price = queued.as_ref().map_or(Money::ZERO, Planned::price);
+        self.planner.give(cut, price);
+        let most = if queued.is_some() { u32::MAX } else { round.open() };
+        let mut planned = self.planner.anew(&held(self.ledger), of)?;
+        let takes = planned.want.missing().min(most);
+        let next = (takes > 0).then(|| self.planner.next(&planned, &round.tried, takes)).flatten();
+        if let Some(work) = next {
+            self.most.insert(cut.clone(), takes);
+            planned.work = Ok(work);
+            return Ok(Some(planned));
+        }
+        self.planner.give(cut, Money::ZERO - price);
+        queued.into_iter().for_each(|queued| queue.put(queued));
+        Ok(None)
+    }
+
+    /// Makes so many takes of a cut on this machine. Returns how a provider makes the rest, where that is what is left to try.
+    fn local(
+        &mut self,
+        planned: &Planned,
+        mut work: LocalWork,
+        mut missing: u32,
+    ) -> Result<Option<(HostedWork, u32)>> {
+        let cut = &planned.want.cut;
         while missing > 0 {
+            let tried = self.tried.get(cut).cloned().unwrap_or_default();
             let take = self.numbered(planned)?;
             let how = Work::Local(work.clone());
             let observer = self.progress.begins(planned, &how, take.number, take.seed);
@@ -287,22 +371,34 @@ impl<'a> Run<'a> {
                 Err(error) if error.kind() == Kind::Interrupted => return Err(error),
                 Err(error) => error,
             };
-            self.fail(&planned.want.cut, take.number, take.id, &error)?;
+            self.note(cut, take.number, take.id, &error)?;
+            let tried = self.tried.entry(cut.clone()).or_default();
             tried.push(Tried { model: work.model, why: error.to_string() });
             // Only what another model might have room for is tried there; all else would fail in the same way.
             let may_fit = error.kind() == Kind::Resources && planned.want.named.is_none();
-            match may_fit.then(|| self.planner.next(planned, &tried)).flatten() {
+            let next = may_fit.then(|| self.planner.next(planned, tried, missing)).flatten();
+            self.tell(cut, take.number, &error, next.as_ref());
+            match next {
                 Some(Work::Local(next)) => work = next,
-                Some(Work::Hosted(next)) => return Ok(Some(next)),
+                Some(Work::Hosted(next)) => return Ok(Some((next, missing))),
                 None => break,
             }
         }
         Ok(None)
     }
 
-    fn fail(&mut self, cut: &CutId, number: u32, take: TakeId, error: &Error) -> Result<()> {
-        self.rendered.failed += 1;
-        self.progress.failed(cut, number, error);
+    /// Tells of a take that came to nothing, and of what is tried instead.
+    fn tell(&mut self, cut: &CutId, number: u32, error: &Error, instead: Option<&Work>) {
+        if let Some(work) = instead {
+            self.progress.goes_on(cut, number, error, work);
+        } else {
+            self.rendered.failed += 1;
+            self.progress.failed(cut, number, error);
+        }
+    }
+
+    /// Writes down that a take came to nothing of which no job tells.
+    fn note(&mut self, cut: &CutId, number: u32, take: TakeId, error: &Error) -> Result<()> {
         let (cut, kind, why) = (cut.clone(), error.kind(), error.to_string());
         held(self.ledger).record_failure(&Failure { take, cut, number, kind, why })?;
         Ok(())

@@ -33,18 +33,18 @@ impl Dialect for Fal {
             (
                 "POST",
                 [
-                    "bytedance",
-                    "seedance-2.0",
+                    "bytedance" | "minimax",
+                    "seedance-2.0" | "h3",
                     "text-to-video" | "image-to-video" | "reference-to-video",
                 ],
             ) => Asks::Create,
-            ("GET", ["bytedance", "seedance-2.0", "requests", id, "status"]) => {
+            ("GET", ["bytedance" | "minimax", "seedance-2.0" | "h3", "requests", id, "status"]) => {
                 Asks::Poll((*id).to_owned())
             }
-            ("GET", ["bytedance", "seedance-2.0", "requests", id]) => {
+            ("GET", ["bytedance" | "minimax", "seedance-2.0" | "h3", "requests", id]) => {
                 Asks::Result((*id).to_owned())
             }
-            ("PUT", ["bytedance", "seedance-2.0", "requests", id, "cancel"]) => {
+            ("PUT", ["bytedance" | "minimax", "seedance-2.0" | "h3", "requests", id, "cancel"]) => {
                 Asks::Cancel((*id).to_owned())
             }
             _ => Asks::Other,
