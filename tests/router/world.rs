@@ -49,6 +49,7 @@ impl World {
             },
             policy: Policy {
                 privacy: Privacy::Any,
+                labelled_by: None,
                 providers: None,
                 commercial: false,
                 territory: None,

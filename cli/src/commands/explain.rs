@@ -25,7 +25,8 @@ pub(crate) fn run(options: &Explain) -> Result<ExitCode, Failure> {
         |card| production.resolve(&cut.id, &typed, card).expect("because it was selected");
     // What the card says depends on the model, which the files say.
     let model = resolve(None).model.map(|model| model.value);
-    let resolved = resolve(model.as_deref().and_then(cards::find));
+    let mut resolved = resolve(model.as_deref().and_then(cards::find));
+    resolved.label = production.label_by_pictures(resolved.scene, resolved.cut)?;
     let lines = resolved.explain();
     if options.json {
         let values: serde_json::Map<_, _> = lines

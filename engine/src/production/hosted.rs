@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::hosting::held;
+use super::owner::Owners;
 use super::plan::{HostedWork, Planned};
 use super::project::Production;
 use super::record::{Numbered, Tried};
@@ -74,7 +75,8 @@ impl Production {
         made: Numbered,
     ) -> Result<(Order, Ticket)> {
         let (want, asked) = (&planned.want, work.asked);
-        let label = self.label_with_takes(Some(ledger), want)?;
+        let mut owners = Owners::new(self);
+        let label = self.label_with_takes(Some(ledger), want, Some(&mut owners))?.privacy;
         let labelled = |text: String| Labelled::new(text, label.clone());
         let picture = |path: &Path| -> Result<Picture> {
             Ok(upload::picture(path, label.clone(), &WANTED)?.into())

@@ -105,7 +105,7 @@ impl Production {
         }
     }
 
-    fn said(&self, by: String, said: &Said<String>) -> Label {
+    pub(super) fn said(&self, by: String, said: &Said<String>) -> Label {
         // A word that is none was refused when the production was read; until then it is the strictest.
         let privacy = self.privacy_called(&said.value);
         Label { privacy, by, place: Some(said.place.clone()) }

@@ -18,6 +18,7 @@ mod label;
 mod models;
 mod need;
 mod order;
+mod owner;
 mod pace;
 mod place;
 mod plan;

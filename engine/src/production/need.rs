@@ -4,12 +4,12 @@ use std::fs;
 
 use jiff::civil::Date;
 
+use super::label::Label;
 use super::project::Production;
 use super::resolve::ResolvedCut;
 use crate::hosted::Task;
 use crate::ledger::Ledger;
 use crate::media::Fps;
-use crate::privacy::Privacy;
 use crate::router::{CutKind, Evidence, Known, Left, Need, Policy, Proposal, Words, propose};
 use crate::{Error, Result};
 
@@ -75,10 +75,11 @@ impl Production {
         Ok(evidence)
     }
 
-    /// What binds the choice for something that `privacy` covers, with so much left to spend.
-    pub fn policy(&self, privacy: Privacy, left: Left, offline: bool, today: Date) -> Policy {
+    /// What binds the choice for something that `label` covers, with so much left to spend.
+    pub fn policy(&self, label: Label, left: Left, offline: bool, today: Date) -> Policy {
         Policy {
-            privacy,
+            privacy: label.privacy,
+            labelled_by: Some(label.by),
             providers: Some(self.servers.iter().map(|s| s.provider.value.clone()).collect()),
             commercial: self.commercial.as_ref().is_some_and(|said| said.value),
             territory: self.territory.as_ref().map(|said| said.value.clone()),

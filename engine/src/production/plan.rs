@@ -195,7 +195,7 @@ impl<'a> Planner<'a> {
         }
         let own = self.wants.resolved(&want.cut, None);
         let need = self.production.need(&own, want.missing().max(1));
-        let label = self.production.label_with_takes(ledger, &want)?;
+        let label = self.wants.label(ledger, &want)?;
         let left = self.purse.left(&want.cut);
         let policy = self.production.policy(label, left, self.is_offline, self.today);
         let (wants, asked) = (&self.wants, &want);

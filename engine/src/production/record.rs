@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cut::End;
+use super::owner::Owners;
 use super::plan::{LocalWork, Planned};
 use super::project::Production;
 use super::want::Shown;
@@ -106,7 +107,8 @@ impl Production {
         frames_hash: crate::hash::Blake3,
     ) -> Result<TakeRecord> {
         let want = &planned.want;
-        let label = self.label_with_takes(Some(ledger), want)?;
+        let mut owners = Owners::new(self);
+        let label = self.label_with_takes(Some(ledger), want, Some(&mut owners))?.privacy;
         Ok(TakeRecord {
             schema: SCHEMA,
             id: made.id,

@@ -10,6 +10,8 @@ use kinora_cards::{Card, Size};
 use serde_json::json;
 
 use super::cut::{Cut, End, Picture};
+use super::label::Label;
+use super::owner::Owners;
 use super::project::Production;
 use super::render::Workshop;
 use super::resolve::{ResolvedCut, is_for};
@@ -96,6 +98,7 @@ pub struct Wants<'a> {
     files: BTreeMap<PathBuf, String>,
     /// What providers were asked for, by cut and by what it is made from.
     away: Option<BTreeMap<(CutId, Blake3), u32>>,
+    owners: Owners<'a>,
 }
 
 impl<'a> Wants<'a> {
@@ -106,7 +109,8 @@ impl<'a> Wants<'a> {
         workshop: &'a dyn Workshop,
     ) -> Self {
         let (known, cards, files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { production, typed, workshop, known, cards, files, away: None }
+        let owners = Owners::new(production);
+        Self { production, typed, workshop, known, cards, files, away: None, owners }
     }
 
     /// Forgets what was answered: takes were made since, and files may have changed.
@@ -114,6 +118,7 @@ impl<'a> Wants<'a> {
         self.known.clear();
         self.away = None;
         self.files.clear();
+        self.owners.forget();
     }
 
     /// What a cut needs now. Its production was read without a problem, so no cut waits for itself.
@@ -170,6 +175,12 @@ impl<'a> Wants<'a> {
         request.size = size;
         request.num_frames = frames.map(|frames| card.limits.frames.nearest(f64::from(frames.0)));
         request
+    }
+
+    /// Who may see what a cut is made from. Where no provider could be asked, no picture is looked at.
+    pub(super) fn label(&mut self, ledger: Option<&Ledger>, want: &Want) -> Result<Label> {
+        let owners = Some(&mut self.owners).filter(|_| !self.production.servers.is_empty());
+        self.production.label_with_takes(ledger, want, owners)
     }
 
     /// Whether a cut begins with a picture.
@@ -365,19 +376,32 @@ impl<'a> Wants<'a> {
 }
 
 impl Production {
-    /// Who may see what a cut is made from: what the files say, and what was said of the takes that it goes on from when they
-    /// were made.
-    pub(super) fn label_with_takes(&self, ledger: Option<&Ledger>, want: &Want) -> Result<Privacy> {
+    /// Who may see what a cut is made from: what the files say, what the owners of its pictures say, and what was said of the takes
+    /// that it goes on from when they were made.
+    pub(super) fn label_with_takes(
+        &self,
+        ledger: Option<&Ledger>,
+        want: &Want,
+        owners: Option<&mut Owners<'_>>,
+    ) -> Result<Label> {
         let (scene, cut) = self.cut(&want.cut).expect("because the cut is of this production");
-        let mut label = self.label_of(scene, cut).privacy;
+        let mut label = self.label_of(scene, cut);
         for shown in want.pictures.all() {
             // Nothing is stricter, and takes need not be read for it.
             if label == Privacy::LocalOnly {
                 break;
             }
             if let (Shown::Take(take, _), Some(ledger)) = (shown, ledger) {
-                label = label.meet(&self.privacy_called(&ledger.record(take.id)?.privacy));
+                let privacy = self.privacy_called(&ledger.record(take.id)?.privacy);
+                let by = format!("take {}:{}", take.cut, take.number);
+                label = label.meet(Label { privacy, by, place: None });
             }
+        }
+        // Nothing is stricter than this.
+        if let Some(owners) = owners.filter(|_| label.privacy != Privacy::LocalOnly)
+            && let Some(owner) = owners.label(cut)?
+        {
+            label = label.meet(owner);
         }
         Ok(label)
     }

@@ -11,6 +11,8 @@ use crate::privacy::Privacy;
 pub struct Policy {
     /// The label of everything that the cut is made from, together.
     pub privacy: Privacy,
+    /// What says so, where that is known.
+    pub labelled_by: Option<String>,
     /// The providers that may be asked; `None` for every one.
     pub providers: Option<Vec<String>>,
     /// Whether the film will be sold or advertise something.

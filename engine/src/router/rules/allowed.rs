@@ -33,7 +33,9 @@ pub(super) fn privacy(case: &Case<'_>, candidate: &Candidate) -> Option<Finding>
             Privacy::Studio(_) => "add the host to `studio`",
             Privacy::Any => "label it `any`",
         };
-        Finding::forbids(format!("the label {label} does not admit {host}"), change)
+        let by = case.policy.labelled_by.as_ref().map(|by| format!(" ({by})"));
+        let text = format!("the label {label}{} does not admit {host}", by.unwrap_or_default());
+        Finding::forbids(text, change)
     })
 }
 
