@@ -123,3 +123,24 @@ fn what_is_wrong_with_servers_and_preferences_is_listed_by_line() {
     project.toml:18: unknown key `modle` in routing.crows (did you mean `model`?)
     "#);
 }
+
+#[test]
+fn what_speaks_against_a_named_model_is_said_once() {
+    let place = film();
+    let project = format!("{PROJECT}\n[use]\ncommercial = true\n");
+    std::fs::write(place.path("film/project.toml"), project).expect("room");
+    let scene = "[[scene]]\nid = \"sc01\"\n\n[[scene.cut]]\nid = \"sh0010\"\nprompt = \"rain\"\n";
+    let write = |model: &str| {
+        let scene = format!("{scene}model = \"{model}\"\n");
+        std::fs::write(place.path("film/scenes/sc01.toml"), scene).expect("room");
+    };
+    write("render");
+    let planned = output(&place, &["render", "--dry-run"]);
+    assert_eq!(planned.status.code(), Some(0), "{}", text(&planned.stderr));
+    insta::assert_snapshot!(text(&planned.stderr), @"warning: sc01/sh0010 names render: commercial: nobody here read whether LicenseRef-Own-Server allows commercial use");
+    let json = text(&output(&place, &["route", "--json"]).stdout);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["warnings"][0]["rule"], "commercial");
+    write("auto");
+    assert_eq!(text(&output(&place, &["render", "--dry-run"]).stderr), "");
+}

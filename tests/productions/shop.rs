@@ -181,6 +181,12 @@ impl Observer for Calm {
 }
 
 impl Progress for Heard {
+    fn warns(&mut self, planned: &Planned) {
+        for reason in planned.warnings() {
+            self.lines.push(format!("{} is warned: {}", planned.want.cut, reason.text));
+        }
+    }
+
     fn begins(&mut self, planned: &Planned, work: &Work, number: u32, _: u64) -> Box<dyn Observer> {
         self.lines.push(format!("{} take {number} begins on {}", planned.want.cut, work.model()));
         Box::new(Calm)

@@ -4,7 +4,7 @@ use kinora_engine::privacy::Privacy;
 use kinora_engine::router::{CutKind, Error, RULES, Route};
 use kinora_engine::{Hint, Kind};
 
-use crate::world::{World, too_large};
+use crate::world::{World, of, too_large};
 
 fn route(change: impl FnOnce(&mut World)) -> Route {
     let mut world = World::new();
@@ -65,6 +65,30 @@ fn a_route_is_explained() {
          against  local: it is at api-singapore.klingai.com
          against  cost: it costs up to 0.835 USD
     "#);
+}
+
+#[test]
+fn what_speaks_against_a_named_model_is_a_warning() {
+    let warned = |change: &dyn Fn(&mut World)| {
+        let route = route(|world| {
+            world.need.model = Some("wan2.1-t2v-1.3b".to_owned());
+            world.touch =
+                |all| of(all, "wan2.1-t2v-1.3b").terms.excluded = vec!["Korea".to_owned()];
+            change(world);
+        });
+        let warnings = route.warnings();
+        warnings.iter().map(|one| format!("{}: {}", one.rule, one.text)).collect::<Vec<_>>()
+    };
+    let territory = "territory: its terms leave out Korea, and the production says no territory";
+    assert_eq!(warned(&|_| {}), [territory]);
+    let long = "length: it was trained on 5.1 s: one of 9.0 s may drift";
+    // That others are preferred, or cheaper, is no warning: the strongest reason comes first.
+    assert_eq!(warned(&|world| world.seconds(9.0)), [territory, long]);
+    let fps = "fps: it makes 16 frames a second, the film has 24";
+    assert_eq!(warned(&|world| world.need.fps = Some(24.0)), [territory, fps]);
+    // What is forbidden is no warning, and neither is what speaks against a choice of the program's own.
+    assert!(warned(&|world| world.policy.territory = Some("KR".to_owned())).is_empty());
+    assert!(warned(&|world| world.need.model = None).is_empty());
 }
 
 #[test]

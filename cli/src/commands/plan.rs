@@ -22,6 +22,23 @@ pub(crate) fn line(planned: &Planned) -> String {
     format!("{cut:<16} {takes:<10} {work}{}", after.unwrap_or_default()).trim_end().to_owned()
 }
 
+/// The most that is said against a model.
+const MOST_REASONS: usize = 3;
+
+/// What speaks against the model that a cut names, in one line; none where nothing does.
+pub(crate) fn warning(planned: &Planned) -> Option<String> {
+    let reasons = planned.warnings();
+    let (cut, named) = (&planned.want.cut, planned.route.named.as_ref()?);
+    let first = reasons.iter().take(MOST_REASONS);
+    let first: Vec<String> = first.map(|one| format!("{}: {}", one.rule, one.text)).collect();
+    let more = match reasons.len().saturating_sub(MOST_REASONS) {
+        0 => String::new(),
+        more => format!("; {more} more: kinora route {cut} --explain"),
+    };
+    let is_any = !first.is_empty();
+    is_any.then(|| format!("warning: {cut} names {named}: {}{more}", first.join("; ")))
+}
+
 /// Where it is made, how long that takes, what memory and what money.
 pub(crate) fn details(work: &Work, takes: u32) -> String {
     match work {

@@ -49,6 +49,10 @@ struct Told {
 }
 
 impl Progress for Told {
+    fn warns(&mut self, planned: &Planned) {
+        plan::warning(planned).iter().for_each(|line| ui::tell(line));
+    }
+
     fn begins(
         &mut self,
         planned: &Planned,
@@ -171,6 +175,7 @@ fn typed(options: &Render) -> Settings {
 fn print(plan: &[Planned], left: Option<Money>) -> ExitCode {
     for planned in plan {
         ui::print(&plan::line(planned));
+        plan::warning(planned).iter().for_each(|line| ui::tell(line));
     }
     ui::print(&plan::totals(plan, left));
     ExitCode::SUCCESS

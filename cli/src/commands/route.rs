@@ -94,5 +94,6 @@ fn written(planned: &Planned) -> String {
         }),
         Err(error) => json!({ "error": error.to_string(), "hint": error.hint() }),
     };
-    json!({ "route": planned.route, "work": work }).to_string()
+    let warnings = planned.warnings();
+    json!({ "route": planned.route, "work": work, "warnings": warnings }).to_string()
 }

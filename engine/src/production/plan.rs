@@ -21,7 +21,7 @@ use crate::id::CutId;
 use crate::ledger::Ledger;
 use crate::money::Money;
 use crate::request::Request;
-use crate::router::{Choice, Evidence, Left, Need, Route, Step, route};
+use crate::router::{Choice, Evidence, Left, Need, Reason, Route, Step, route};
 use crate::{Error, Result};
 
 /// A cut that lacks takes, and how they are made.
@@ -116,6 +116,14 @@ impl Planned {
     /// The type of cut: its own word, else the type that its words speak for.
     pub fn kind(&self) -> String {
         self.need.kind.kind.to_string()
+    }
+
+    /// What speaks against the model that it names, the strongest first; none where nothing does, or where it is not made on it.
+    pub fn warnings(&self) -> Vec<&Reason> {
+        match &self.work {
+            Err(_) | Ok(Work::Local(LocalWork { refused: Some(_), .. })) => Vec::new(),
+            Ok(_) => self.route.warnings(),
+        }
     }
 
     /// What its takes cost at most.

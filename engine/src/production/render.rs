@@ -55,6 +55,8 @@ pub trait Workshop {
 
 /// Hears how a rendering goes.
 pub trait Progress {
+    /// A cut is begun on a model that it names, and something speaks against that model: [`Planned::warnings`]. Told once a cut.
+    fn warns(&mut self, planned: &Planned);
     /// A take is to be made; what is told of it goes to the observer. A provider may begin with it later.
     fn begins(
         &mut self,

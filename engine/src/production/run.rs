@@ -166,6 +166,9 @@ impl<'a> Run<'a> {
         // People pick meanwhile, and other processes make takes.
         planned.want = self.want(&planned)?;
         let cut = planned.want.cut.clone();
+        if !planned.warnings().is_empty() {
+            self.progress.warns(&planned);
+        }
         let missing = planned.want.missing().min(self.most.remove(&cut).unwrap_or(u32::MAX));
         match std::mem::replace(&mut planned.work, Err(Error::Cancelled)) {
             Ok(Work::Local(work)) => {

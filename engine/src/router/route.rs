@@ -249,6 +249,17 @@ impl Ranked {
 }
 
 impl Route {
+    /// What speaks against the model that a cut names and is made on all the same, the strongest first. That another model would be
+    /// better or cheaper is not among it.
+    pub fn warnings(&self) -> Vec<&Reason> {
+        let chosen = self.chosen.as_ref().filter(|_| self.named.is_some());
+        let is_chosen = |ranked: &&Ranked| Some(&ranked.name) == chosen.map(|it| &it.model);
+        let compares = |name: &str| RULES.iter().any(|rule| rule.name == name && rule.compares);
+        let reasons = self.ranked.iter().find(is_chosen).into_iter().flat_map(|it| &it.reasons);
+        let against = reasons.filter(|reason| reason.stance == Stance::Against);
+        against.filter(|reason| !compares(reason.rule)).collect()
+    }
+
     /// The choice, or what stands against every one.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub struct Rule {
     pub says: &'static str,
     /// Whether it is about this machine: a model that only such rules forbid would have been the choice on another one.
     pub of_machine: bool,
+    /// Whether it only tells models apart, and says nothing of a model that people chose themselves.
+    pub compares: bool,
     /// What it finds; nothing where it has nothing to say.
     pub judge: fn(&Case<'_>, &Candidate) -> Option<Finding>,
 }
@@ -97,7 +99,7 @@ const fn rule(
     says: &'static str,
     judge: fn(&Case<'_>, &Candidate) -> Option<Finding>,
 ) -> Rule {
-    Rule { name, says, of_machine: false, judge }
+    Rule { name, says, of_machine: false, compares: false, judge }
 }
 
 const fn machine(
@@ -105,7 +107,15 @@ const fn machine(
     says: &'static str,
     judge: fn(&Case<'_>, &Candidate) -> Option<Finding>,
 ) -> Rule {
-    Rule { name, says, of_machine: true, judge }
+    Rule { name, says, of_machine: true, compares: false, judge }
+}
+
+const fn between(
+    name: &'static str,
+    says: &'static str,
+    judge: fn(&Case<'_>, &Candidate) -> Option<Finding>,
+) -> Rule {
+    Rule { name, says, of_machine: false, compares: true, judge }
 }
 
 /// Every rule. What forbids does so wherever it stands; of what does not, the first rule by which two models differ decides.
@@ -137,15 +147,15 @@ pub const RULES: &[Rule] = &[
     machine("installed", "the files of a local model are here", here::installed),
     machine("memory", "a local model fits into memory", here::memory),
     machine("deadline", "a take is there in time", here::deadline),
-    rule("toy", "the small model that the program carries is for trying things out", taste::toy),
+    between("toy", "the small model that the program carries is for trying things out", taste::toy),
     rule("characters", "characters are known by more than words", taste::characters),
     rule("keep-rate", "what was kept and rejected counts, once there is enough of it", taste::kept),
-    rule("preference", "each type of cut has its preferred models", taste::preference),
+    between("preference", "each type of cut has its preferred models", taste::preference),
     rule("commercial", "terms allow what the film is made for", allowed::commercial),
     rule("retired", "a model that its provider ended is not asked", allowed::retired),
-    rule("price", "a price should be the provider's own word", spent::price),
+    between("price", "a price should be the provider's own word", spent::price),
     rule("silence", "sound that is not wanted is not made", able::silence),
     rule("fps", "frames come at the speed of the film", able::fps),
-    rule("local", "this machine is asked before others", taste::local),
-    rule("cost", "the cheaper one comes first", spent::cost),
+    between("local", "this machine is asked before others", taste::local),
+    between("cost", "the cheaper one comes first", spent::cost),
 ];
