@@ -3,5 +3,7 @@
 
 mod film;
 mod instead;
+mod learnt;
 mod lighthouse;
+mod pictures;
 mod shop;
