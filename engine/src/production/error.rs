@@ -64,6 +64,9 @@ pub enum Error {
         /// The models that could be named instead, where nobody else is asked for it unless people say so.
         others: Vec<String>,
     },
+    /// A thread that waited for a provider met a fault of this program.
+    #[error("a fault of this program ended the waiting for a provider")]
+    Panicked,
     /// A file of what was kept elsewhere makes no sense.
     #[error("{place}: {source}")]
     Evidence {
@@ -136,6 +139,7 @@ impl Hint for Error {
             Self::None { .. } | Self::Exists { .. } | Self::Unknown { .. } => Kind::Usage,
             Self::Write { .. } | Self::TooLarge(_) => Kind::Resources,
             Self::Hosted { kind, .. } => *kind,
+            Self::Panicked => Kind::Internal,
             Self::Read { .. } | Self::Invalid { .. } | Self::Evidence { .. } => Kind::Config,
         }
     }

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::hosting::held;
+use super::hosting::{Fresh, held};
 use super::owner::Owners;
-use super::plan::{HostedWork, Planned};
+use super::plan::Planned;
 use super::project::Production;
-use super::record::{Numbered, Tried};
+use super::record::Tried;
 use super::want::Shown;
 use crate::egress::Labelled;
 use crate::egress::upload::{self, Wanted};
@@ -66,31 +66,25 @@ impl Production {
     ///
     /// # Errors
     /// A picture that cannot be read.
-    pub(super) fn order(
-        &self,
-        ledger: &Ledger,
-        planned: &Planned,
-        work: &HostedWork,
-        tried: &[Tried],
-        made: Numbered,
-    ) -> Result<(Order, Ticket)> {
+    pub(super) fn order(&self, ledger: &Mutex<Ledger>, fresh: &Fresh) -> Result<(Order, Ticket)> {
+        let Fresh { planned, work, tried, made } = fresh;
         let (want, asked) = (&planned.want, work.asked);
         let mut owners = Owners::new(self);
-        let label = self.label_with_takes(Some(ledger), want, Some(&mut owners))?.privacy;
+        let (label, first, last, mut references);
+        {
+            let ledger = held(ledger);
+            label = self.label_with_takes(Some(&ledger), want, Some(&mut owners))?.privacy;
+            let shown = |shown: &Option<Shown>| {
+                shown.as_ref().map(|shown| self.picture(&ledger, shown)).transpose()
+            };
+            (first, last) = (shown(&want.pictures.first)?, shown(&want.pictures.last)?);
+            references = self.references(&ledger, planned)?;
+        }
+        references.truncate(asked.references as usize);
         let labelled = |text: String| Labelled::new(text, label.clone());
         let picture = |path: &Path| -> Result<Picture> {
             Ok(upload::picture(path, label.clone(), &WANTED)?.into())
         };
-        let shown = |shown: &Option<Shown>| {
-            let path = shown.as_ref().map(|shown| self.picture(ledger, shown)).transpose()?;
-            path.map(|path| picture(&path)).transpose()
-        };
-        let mut references = Vec::new();
-        for path in self.references(ledger, planned)? {
-            if references.len() < asked.references as usize {
-                references.push(picture(&path)?);
-            }
-        }
         let order = Order {
             take: made.id,
             prompt: labelled(planned.prompt.clone()),
@@ -100,9 +94,9 @@ impl Production {
             fps: planned.need.fps.map(|fps| fps.round() as u32),
             seed: made.seed,
             audio: asked.audio,
-            first_frame: shown(&want.pictures.first)?,
-            last_frame: shown(&want.pictures.last)?,
-            references,
+            first_frame: first.as_deref().map(picture).transpose()?,
+            last_frame: last.as_deref().map(picture).transpose()?,
+            references: references.iter().map(|path| picture(path)).collect::<Result<_>>()?,
         };
         let card = &work.card;
         let payload = order.payload();

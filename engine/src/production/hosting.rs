@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::plan::{HostedWork, Planned};
 use super::project::Production;
+use super::record::{Numbered, Tried};
 use super::render::Workshop;
 use crate::egress::{Address, Consent, Egress, Purpose, Token};
 use crate::hosted::jobs::{
     Access, Decodes, Desk, Directory, Ended, Error as JobError, LedgerJournal, Made, Patience,
-    SystemClock, Ticket,
+    SystemClock,
 };
-use crate::hosted::{HostedCard, Order, provider};
+use crate::hosted::{HostedCard, provider};
 use crate::ledger::{Caps, Job, Ledger};
 use crate::observe::Observer;
 use crate::{Error, Result};
@@ -56,9 +58,18 @@ impl Directory for Servers {
 /// One take that a provider is to make.
 pub(super) enum Task {
     /// A new one.
-    New(Box<(HostedCard, Order, Ticket)>),
+    New(Box<Fresh>),
     /// One that another process asked for.
     Old(Box<Job>),
+}
+
+/// A take that nobody was asked for yet. Its pictures are read when somebody is free to ask for it.
+pub(super) struct Fresh {
+    pub(super) planned: Arc<Planned>,
+    pub(super) work: HostedWork,
+    /// What was tried before.
+    pub(super) tried: Vec<Tried>,
+    pub(super) made: Numbered,
 }
 
 impl Hosting {
@@ -102,18 +113,18 @@ impl Hosting {
         &self,
         production: &Production,
         ledger: &Mutex<Ledger>,
-        task: &Task,
+        task: Task,
         observer: &dyn Observer,
     ) -> Result<Option<Ended>> {
         let journal = LedgerJournal { ledger, caps: self.caps };
         let desk = self.desk(&journal);
         let mut keep = |made: &Made| production.keep_hosted(ledger, made);
         match task {
-            Task::New(task) => {
-                let (card, order, ticket) = task.as_ref();
-                desk.run(card, order, ticket.clone(), observer, &mut keep).map(Some)
+            Task::New(fresh) => {
+                let (order, ticket) = production.order(ledger, &fresh)?;
+                desk.run(&fresh.work.card, &order, ticket, observer, &mut keep).map(Some)
             }
-            Task::Old(job) => desk.resume(job, observer, &mut keep),
+            Task::Old(job) => desk.resume(&job, observer, &mut keep),
         }
     }
 

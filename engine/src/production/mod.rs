@@ -10,6 +10,7 @@
 mod begin;
 mod character;
 mod check;
+mod crew;
 mod cut;
 mod error;
 mod hosted;

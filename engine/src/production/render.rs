@@ -11,6 +11,7 @@ use std::thread;
 
 use kinora_cards::Card;
 
+use super::crew::Crew;
 use super::cut::Cut;
 use super::hosting::{Hosting, held};
 use super::plan::{Planned, Planner, Work};
@@ -136,12 +137,8 @@ impl Production {
             planner = chooses;
         }
         thread::scope(|scope| {
-            let mut run = Run::new(self, workshop, planner, ledger, progress, cuts);
-            run.hire(scope, &hosting, parallel);
-            let done = run.all(queue, jobs);
-            // Without work to wait for, everybody goes home.
-            let rendered = run.end();
-            done.map(|()| rendered)
+            let crew = Crew::hire(scope, self, ledger, &hosting, parallel);
+            Run::new(self, workshop, planner, ledger, progress, crew, cuts).all(queue, jobs)
         })
     }
 }

@@ -1,15 +1,14 @@
 //! A rendering that goes on: this machine's takes one after the other, providers' takes beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::Scope;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::crew::{Back, Crew};
 use super::cut::Cut;
-use super::hosting::{Hosting, Task, held};
+use super::hosting::{Fresh, Task, held};
 use super::plan::{HostedWork, LocalWork, Planned, Planner, Work};
 use super::project::Production;
 use super::queue::Queue;
@@ -23,19 +22,9 @@ use crate::id::{CutId, TakeId};
 use crate::job::Intent;
 use crate::ledger::{Failure, Job, JobState, Ledger, TakeRow};
 use crate::money::Money;
-use crate::observe::{Event, Observer};
+use crate::observe::Observer;
 use crate::request::Request;
 use crate::{Error, Hint, Kind, Result, write_take};
-
-/// What those who wait for providers are given.
-struct Errand {
-    ticket: Ticket,
-    task: Task,
-    observer: Box<dyn Observer>,
-}
-
-/// What they bring back.
-type Back = (Ticket, Result<Option<Ended>>);
 
 /// A rendering that goes on.
 pub(super) struct Run<'a> {
@@ -47,10 +36,7 @@ pub(super) struct Run<'a> {
     /// The model that is open.
     open: Option<(String, Box<dyn Generator>)>,
     rendered: Rendered,
-    errands: Option<Sender<Errand>>,
-    back: Option<Receiver<Back>>,
-    /// Takes of each cut that providers make.
-    away: BTreeMap<CutId, u32>,
+    crew: Crew,
     /// The last number that was given to a take of a cut; the ledger may not know of it yet.
     given: BTreeMap<CutId, u32>,
     /// The cuts that are to be made.
@@ -70,6 +56,7 @@ impl<'a> Run<'a> {
         planner: Planner<'a>,
         ledger: &'a Mutex<Ledger>,
         progress: &'a mut dyn Progress,
+        crew: Crew,
         cuts: &[&Cut],
     ) -> Self {
         Self {
@@ -80,9 +67,7 @@ impl<'a> Run<'a> {
             progress,
             open: None,
             rendered: Rendered::default(),
-            errands: None,
-            back: None,
-            away: BTreeMap::new(),
+            crew,
             given: BTreeMap::new(),
             asked: cuts.iter().map(|cut| cut.id.clone()).collect(),
             rounds: BTreeMap::new(),
@@ -91,57 +76,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Has so many threads wait for providers.
-    pub(super) fn hire<'scope>(
-        &mut self,
-        scope: &'scope Scope<'scope, 'a>,
-        hosting: &'a Hosting,
-        parallel: usize,
-    ) {
-        let (errands, received) = channel::<Errand>();
-        let (bring, back) = channel::<Back>();
-        let received = Arc::new(Mutex::new(received));
-        for _ in 0..parallel.max(1) {
-            let (received, bring) = (Arc::clone(&received), bring.clone());
-            let (production, ledger) = (self.production, self.ledger);
-            scope.spawn(move || {
-                loop {
-                    let next = received.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    let Ok(Errand { ticket, task, observer }) = next else { break };
-                    // Nothing is begun that nobody waits for.
-                    let is_stopped = observer.on(&Event::Remote { progress: None }).is_break();
-                    let ended = match is_stopped {
-                        true => Err(Error::Cancelled),
-                        false => hosting.work(production, ledger, &task, &*observer),
-                    };
-                    if bring.send((ticket, ended)).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        (self.errands, self.back) = (Some(errands), Some(back));
-    }
-
-    /// Ends the waiting, and says what came of all.
-    pub(super) fn end(&mut self) -> Rendered {
-        self.errands = None;
-        self.rendered
-    }
-
-    /// Goes on with old jobs, and makes what is queued.
-    pub(super) fn all(&mut self, mut queue: Queue, jobs: Vec<Job>) -> Result<()> {
+    /// Goes on with old jobs, and makes what is queued. Says what came of all.
+    pub(super) fn all(mut self, mut queue: Queue, jobs: Vec<Job>) -> Result<Rendered> {
         for job in jobs {
             let observer = self.progress.resumes(&job);
             let (model, tried) = super::hosted::models_of(&job);
             let Intent { cut, number, take, reserved: price, .. } = job.intent.clone();
             let ticket = Ticket { cut, number, take, model, price, tried };
-            self.send(ticket, Task::Old(Box::new(job)), observer);
+            self.crew.send(ticket, Task::Old(Box::new(job)), observer);
         }
         let mut is_stopped = false;
         loop {
             is_stopped |= self.progress.is_stopped();
-            while let Some(back) = self.back.as_ref().and_then(|back| back.try_recv().ok()) {
+            while let Some(back) = self.crew.came() {
                 self.ended(back, &mut queue)?;
             }
             let open = self.open.as_ref().map(|(model, _)| model.as_str());
@@ -151,26 +98,32 @@ impl<'a> Run<'a> {
                     Err(error) if error.kind() == Kind::Interrupted => is_stopped = true,
                     begun => begun?,
                 },
-                _ if self.away.is_empty() => break,
-                _ => match self.back.as_ref().map(Receiver::recv) {
-                    Some(Ok(back)) => self.ended(back, &mut queue)?,
-                    _ => break,
+                _ => match self.crew.wait() {
+                    Some(back) => self.ended(back, &mut queue)?,
+                    None => break,
                 },
             }
         }
         self.rendered.waiting += queue.waiting();
-        if is_stopped { Err(Error::Cancelled) } else { Ok(()) }
+        if is_stopped { Err(Error::Cancelled) } else { Ok(self.rendered) }
     }
 
     fn begin(&mut self, mut planned: Planned, queue: &mut Queue) -> Result<()> {
         // People pick meanwhile, and other processes make takes.
         planned.want = self.want(&planned)?;
+        if planned.want.waits_for.is_some() {
+            // The take that it goes on from was rejected meanwhile.
+            queue.put(planned);
+            return Ok(());
+        }
         let cut = planned.want.cut.clone();
         if !planned.warnings().is_empty() {
             self.progress.warns(&planned);
         }
         let missing = planned.want.missing().min(self.most.remove(&cut).unwrap_or(u32::MAX));
-        match std::mem::replace(&mut planned.work, Err(Error::Cancelled)) {
+        let work = std::mem::replace(&mut planned.work, Err(Error::Cancelled));
+        let planned = Arc::new(planned);
+        match work {
             Ok(Work::Local(work)) => {
                 if let Some((next, missing)) = self.local(&planned, work, missing)? {
                     self.hosted(&planned, &next, missing)?;
@@ -182,7 +135,7 @@ impl<'a> Run<'a> {
                 self.progress.refused(&cut, &error);
             }
         }
-        if self.away.contains_key(&cut) { Ok(()) } else { self.free(&cut, queue) }
+        if self.crew.is_out_for(&cut) { Ok(()) } else { self.free(&cut, queue) }
     }
 
     /// What a cut needs now.
@@ -215,35 +168,25 @@ impl<'a> Run<'a> {
     }
 
     /// Sends for so many takes of a cut.
-    fn hosted(&mut self, planned: &Planned, work: &HostedWork, takes: u32) -> Result<()> {
+    fn hosted(&mut self, planned: &Arc<Planned>, work: &HostedWork, takes: u32) -> Result<()> {
         let tried = self.tried.get(&planned.want.cut).cloned().unwrap_or_default();
         for _ in 0..takes {
-            let take = self.numbered(planned)?;
-            let order = self.production.order(&held(self.ledger), planned, work, &tried, take);
-            let (order, ticket) = match order {
-                Ok(order) => order,
-                Err(error) => {
-                    self.note(&planned.want.cut, take.number, take.id, &error)?;
-                    self.tell(&planned.want.cut, take.number, &error, None);
-                    break;
-                }
-            };
+            let made = self.numbered(planned)?;
             let how = Work::Hosted(work.clone());
-            let observer = self.progress.begins(planned, &how, take.number, take.seed);
-            let task = Task::New(Box::new((work.card.clone(), order, ticket)));
-            let (cut, model) = (planned.want.cut.clone(), work.card.name.clone());
-            let (number, take, price, tried) = (take.number, take.id, work.price, tried.clone());
-            self.send(Ticket { cut, number, take, model, price, tried }, task, observer);
+            let observer = self.progress.begins(planned, &how, made.number, made.seed);
+            let ticket = Ticket {
+                cut: planned.want.cut.clone(),
+                number: made.number,
+                take: made.id,
+                model: work.card.name.clone(),
+                price: work.price,
+                tried: tried.clone(),
+            };
+            let (planned, work, tried) = (Arc::clone(planned), work.clone(), tried.clone());
+            let task = Task::New(Box::new(Fresh { planned, work, tried, made }));
+            self.crew.send(ticket, task, observer);
         }
         Ok(())
-    }
-
-    fn send(&mut self, ticket: Ticket, task: Task, observer: Box<dyn Observer>) {
-        let cut = ticket.cut.clone();
-        let errand = Errand { ticket, task, observer };
-        if self.errands.as_ref().is_some_and(|to| to.send(errand).is_ok()) {
-            *self.away.entry(cut).or_default() += 1;
-        }
     }
 
     /// Hears what became of a take that a provider was to make.
@@ -289,14 +232,8 @@ impl<'a> Run<'a> {
                 self.rounds.entry(cut.clone()).or_default().not_begun(ticket, error);
             }
         }
-        if let Some(away) = self.away.get_mut(&cut) {
-            *away -= 1;
-            if *away == 0 {
-                self.away.remove(&cut);
-                if !self.instead(&cut, queue)? {
-                    self.free(&cut, queue)?;
-                }
-            }
+        if self.crew.is_last(&cut) && !self.instead(&cut, queue)? {
+            self.free(&cut, queue)?;
         }
         Ok(())
     }

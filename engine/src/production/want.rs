@@ -387,8 +387,8 @@ impl Production {
         let (scene, cut) = self.cut(&want.cut).expect("because the cut is of this production");
         let mut label = self.label_of(scene, cut);
         for shown in want.pictures.all() {
-            // Nothing is stricter, and takes need not be read for it.
-            if label == Privacy::LocalOnly {
+            if label.privacy == Privacy::LocalOnly {
+                // Nothing is stricter, and takes need not be read for it.
                 break;
             }
             if let (Shown::Take(take, _), Some(ledger)) = (shown, ledger) {
