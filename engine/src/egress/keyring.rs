@@ -146,15 +146,13 @@ impl Keyring {
     /// # Errors
     /// [`Error::Key`] where it cannot be removed, because it is locked for one.
     pub(super) fn remove(&self, name: &str) -> Result<bool> {
-        let found = self.find(name);
-        if matches!(found, Ok(None)) {
+        if matches!(self.find(name), Ok(None)) {
             return Ok(false);
         }
-        let said = self.ask(Verb::Remove, name, None)?;
-        if said.is_some_and(|said| said.code == Some(0)) {
-            return Ok(true);
-        }
-        found.and(Err(wrong(name, "cannot be removed")))
+        self.ask(Verb::Remove, name, None)?;
+        // What the tool says of itself is not enough.
+        let left = self.find(name)?;
+        left.map_or(Ok(true), |_| Err(wrong(name, "cannot be removed")))
     }
 
     /// Asks the tool; none where it is gone.

@@ -11,8 +11,9 @@ use ffmpeg_next::codec::{self, decoder, encoder};
 use ffmpeg_next::format::{self, Pixel, context::StreamIo};
 use ffmpeg_next::{Dictionary, Packet, Rational, color, frame, media, util};
 
-use super::colour::{BT601, BT709, Plane, Yuv420, rgb_to_yuv420, yuv420_to_rgb};
-use super::frames::{Frame, OnFrame, frame_bytes};
+use super::clip::Clip;
+use super::colour::rgb_to_yuv420;
+use super::frames::OnFrame;
 use super::output::{Failure, Output};
 use super::read::{Probe, open};
 use super::{DIGITAL_SOURCE_TYPE, Fps, Frames, MediaError, Result, manifest};
@@ -143,9 +144,9 @@ pub(super) fn decode(path: &Path, on_frame: &mut OnFrame<'_>) -> Result<Fps> {
     let index = stream.index();
     let fps = rate(path, stream.avg_frame_rate())?;
     let (_, decoder) = open_decoder(path, &stream)?;
-    let mut clip = Clip { path, size: None, pixels: Vec::new(), on_frame };
+    let mut clip = Clip::new(path, on_frame);
     each_frame(path, &mut input, index, decoder, &mut |picture| clip.hand_on(picture))?;
-    if clip.size.is_none() { Err(no_frame(path)) } else { Ok(fps) }
+    if clip.is_empty() { Err(no_frame(path)) } else { Ok(fps) }
 }
 
 /// Decodes every frame of the first video stream, and forgets them; a stream of another codec is taken as it is.
@@ -215,74 +216,6 @@ pub(super) fn metadata(path: &Path) -> Result<Vec<(String, String)>> {
         .iter()
         .filter_map(|(key, value)| checked(key).zip(checked(value)))
         .collect())
-}
-
-/// Frames as they come out of a decoder.
-struct Clip<'a, 'b> {
-    path: &'a Path,
-    size: Option<(usize, usize)>,
-    /// Those of one frame: the next one takes their place.
-    pixels: Vec<u8>,
-    on_frame: &'a mut OnFrame<'b>,
-}
-
-impl Clip<'_, '_> {
-    fn hand_on(&mut self, picture: &frame::Video) -> Result<ControlFlow<()>> {
-        let unsupported = |found, expected| MediaError::Unsupported {
-            path: self.path.to_owned(),
-            found,
-            expected,
-        };
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
-        if *self.size.get_or_insert((width, height)) != (width, height) {
-            return Err(unsupported(format!("{width}x{height}"), "the size of the first frame"));
-        }
-        let frame_bytes = frame_bytes(width, height);
-        if frame_bytes == 0 {
-            return Err(MediaError::Shape { width, height, frame_bytes, found_bytes: 0 });
-        }
-        self.pixels.clear();
-        let plane = |index, width, height| {
-            Plane::from_strided(width, height, picture.stride(index), picture.data(index))
-                .ok_or_else(|| unsupported("a plane that is too short".into(), "whole planes"))
-        };
-        match picture.format() {
-            format @ (Pixel::YUV420P | Pixel::YUVJ420P) => {
-                let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
-                let planes = Yuv420 {
-                    luma: plane(0, width, height)?,
-                    blue: plane(1, half_width, half_height)?,
-                    red: plane(2, half_width, half_height)?,
-                };
-                let matrix = match picture.color_space() {
-                    color::Space::BT709 | color::Space::Unspecified => BT709,
-                    color::Space::BT470BG | color::Space::SMPTE170M => BT601,
-                    other => {
-                        return Err(unsupported(
-                            format!("the matrix {other:?}"),
-                            "BT.709 or BT.601",
-                        ));
-                    }
-                };
-                let full_range =
-                    format == Pixel::YUVJ420P || picture.color_range() == color::Range::JPEG;
-                yuv420_to_rgb(&planes, matrix, full_range, &mut self.pixels);
-            }
-            Pixel::BGRZ | Pixel::BGRA => {
-                let pixels = plane(0, width * 4, height)?.data;
-                self.pixels.resize(frame_bytes, 0);
-                let outs = self.pixels.chunks_exact_mut(3);
-                for (pixel, out) in pixels.chunks_exact(4).zip(outs) {
-                    out.copy_from_slice(&[pixel[2], pixel[1], pixel[0]]);
-                }
-            }
-            other => {
-                let name = other.descriptor().map_or("none", |pixel| pixel.name());
-                return Err(unsupported(format!("pixels as {name}"), "yuv420p or bgr0"));
-            }
-        }
-        Ok((self.on_frame)(Frame { width, height, data: &self.pixels }))
-    }
 }
 
 fn mux(
@@ -564,6 +497,7 @@ fn encode_error(step: &'static str) -> impl Fn(ffmpeg_next::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frames::Frame;
     use super::*;
     use crate::{Hint, Kind};
 

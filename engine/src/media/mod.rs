@@ -15,6 +15,8 @@
 
 mod boxes;
 #[cfg(feature = "media")]
+mod clip;
+#[cfg(feature = "media")]
 mod colour;
 mod error;
 #[cfg_attr(not(feature = "media"), path = "without.rs")]
