@@ -1,7 +1,5 @@
 //! The models of this machine and the keys of this user, as a production asks for them.
 
-use std::path::Path;
-
 use kinora_engine::Error;
 use kinora_engine::cards::{Card, built_in};
 use kinora_engine::egress::{Keys, Token, Wanted};
@@ -42,7 +40,7 @@ pub(crate) fn wanted(server: &Server) -> Wanted<'_> {
     Wanted {
         name: server.key_name(),
         variable: variable.map(|name| (name, std::env::var_os(name))),
-        file: server.key_file.as_ref().map(|file| Path::new(&file.value)),
+        file: server.key_file.as_ref().map(|file| file.value.as_path()),
     }
 }
 

@@ -92,11 +92,17 @@ impl Film {
 
     /// Renders everything in this process, four takes at a time by providers.
     pub(crate) fn render(&self, shop: &Shop) -> (Rendered, Vec<String>) {
+        let mut heard = Heard::default();
+        (self.render_while(shop, &mut heard), heard.lines)
+    }
+
+    /// The same, with somebody who listens and does something meanwhile.
+    pub(crate) fn render_while(&self, shop: &Shop, heard: &mut Heard<'_>) -> Rendered {
         let production = Production::load(&self.path("")).expect("nothing is wrong");
-        let (ledger, mut heard) = (Mutex::new(self.ledger()), Heard::default());
+        let ledger = Mutex::new(self.ledger());
         let cuts: Vec<&Cut> = production.cuts().map(|(_, cut)| cut).collect();
-        let rendered = production.render(&cuts, &Settings::default(), shop, &ledger, 4, &mut heard);
-        (rendered.expect("a ledger"), heard.lines)
+        let rendered = production.render(&cuts, &Settings::default(), shop, &ledger, 4, heard);
+        rendered.expect("a ledger")
     }
 
     /// What is kept of a take.

@@ -5,5 +5,6 @@ mod film;
 mod instead;
 mod learnt;
 mod lighthouse;
+mod meanwhile;
 mod pictures;
 mod shop;

@@ -165,10 +165,12 @@ impl Generator for Stripes {
 }
 
 /// Writes down what is told.
-#[derive(Debug, Default)]
-pub(crate) struct Heard {
+#[derive(Default)]
+pub(crate) struct Heard<'a> {
     /// A line for each thing.
     pub(crate) lines: Vec<String>,
+    /// What somebody does when a take of a cut begins.
+    pub(crate) meanwhile: Option<&'a mut dyn FnMut(&CutId)>,
 }
 
 /// Lets everything go on.
@@ -180,7 +182,7 @@ impl Observer for Calm {
     }
 }
 
-impl Progress for Heard {
+impl Progress for Heard<'_> {
     fn warns(&mut self, planned: &Planned) {
         for reason in planned.warnings() {
             self.lines.push(format!("{} is warned: {}", planned.want.cut, reason.text));
@@ -189,6 +191,9 @@ impl Progress for Heard {
 
     fn begins(&mut self, planned: &Planned, work: &Work, number: u32, _: u64) -> Box<dyn Observer> {
         self.lines.push(format!("{} take {number} begins on {}", planned.want.cut, work.model()));
+        if let Some(meanwhile) = &mut self.meanwhile {
+            meanwhile(&planned.want.cut);
+        }
         Box::new(Calm)
     }
 

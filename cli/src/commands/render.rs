@@ -142,7 +142,12 @@ pub(crate) fn run(options: &Render) -> Result<ExitCode, Failure> {
     }
     if rendered.waiting > 0 {
         let cuts = ui::count(rendered.waiting as usize, "cut");
-        ui::tell(&format!("left out: {cuts} that would go on from a cut without a take"));
+        let text = format!("left out: {cuts} that would go on from a cut without a take");
+        if told.worst.is_none() {
+            let hint = "render the other cut with it, or all: `kinora render`";
+            return Err(Failure::new(Kind::Usage, text).hint(hint));
+        }
+        ui::tell(&text);
     }
     match told.worst {
         None if rendered.made == 0 && rendered.left == 0 => ui::tell("nothing is missing"),

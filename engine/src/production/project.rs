@@ -319,7 +319,11 @@ fn project(folder: &Path, table: &Reader<'_>) -> Production {
         budget,
         commercial,
         territory,
-        servers: table.named("provider").into_iter().map(|(id, t)| Server::read(id, t)).collect(),
+        servers: table
+            .named("provider")
+            .into_iter()
+            .map(|(id, table)| Server::read(folder, id, table))
+            .collect(),
         styles: Vec::new(),
         characters: Vec::new(),
         scenes: Vec::new(),

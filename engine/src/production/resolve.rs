@@ -212,6 +212,7 @@ impl ResolvedCut<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use super::*;
     use crate::privacy::Privacy;
@@ -423,6 +424,20 @@ takes = 3
             let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
             assert!(said.iter().any(|line| line.starts_with(expected)), "{expected}: {said:#?}");
         }
+    }
+
+    #[test]
+    fn a_file_with_a_key_is_in_the_production() {
+        let (elsewhere, within) = ("/keys/kling", "kling.key");
+        let servers = format!(
+            "[provider.fal]\nkey_file = {elsewhere:?}\n[provider.kling]\nkey_file = {within:?}\n[style.ink]"
+        );
+        let project = PROJECT.replacen("[style.ink]", &servers, 1);
+        let (folder, loaded) = load(&[("project.toml", &project), ("scenes/sc02.toml", SCENE)]);
+        let servers = loaded.expect("right").servers;
+        let files: Vec<_> =
+            servers.iter().map(|server| server.key_file.clone().expect("said").value).collect();
+        assert_eq!(files, [PathBuf::from(elsewhere), folder.path().join(within)]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Servers of hosted models that the user has set up. One that is set up may be asked: the table is the consent.
 
+use std::path::{Path, PathBuf};
+
 use super::place::{Said, nearest};
 use super::reader::Reader;
 use crate::egress::Address;
@@ -20,8 +22,8 @@ pub struct Server {
     pub base: Option<Said<String>>,
     /// The environment variable that holds the key.
     pub key_variable: Option<Said<String>>,
-    /// The file that holds the key.
-    pub key_file: Option<Said<String>>,
+    /// The file that holds the key; one that is no whole path is in the production's folder.
+    pub key_file: Option<Said<PathBuf>>,
     /// The models that it serves, where no cards say.
     pub models: Vec<Said<String>>,
     /// What a second of a clip costs, where no cards say; nothing where nobody says.
@@ -29,7 +31,7 @@ pub struct Server {
 }
 
 impl Server {
-    pub(super) fn read(id: Said<String>, table: Reader<'_>) -> Self {
+    pub(super) fn read(folder: &Path, id: Said<String>, table: Reader<'_>) -> Self {
         super::character::check_name(&table, "provider", &id);
         let server = Self {
             provider: table.text("provider").unwrap_or_else(|| id.clone()),
@@ -39,7 +41,9 @@ impl Server {
                 address.map(|_| text.to_owned())
             }),
             key_variable: table.text("key_variable"),
-            key_file: table.text("key_file"),
+            key_file: table
+                .text("key_file")
+                .map(|said| Said { value: folder.join(said.value), place: said.place }),
             models: table.texts("models"),
             second: super::project::money(&table, "second"),
         };
