@@ -409,7 +409,7 @@ situations! {
         w.policy.privacy = Privacy::LocalOnly;
         w.touch = |all| of(all, "wan2.1-t2v-14b").tasks = vec![Task::FirstFrame];
     } => @"
-        wan2.1-t2v-1.3b: first choice, by length
+        wan2.1-t2v-1.3b: first choice, by toy
         mini: next local
         - wan2.1-t2v-14b: task
         - kling-3.0: privacy

@@ -183,11 +183,21 @@ impl<'a> Judged<'a> {
         self.forbidding().all(|rule| rule.of_machine)
     }
 
-    /// The first rule by which two differ, else the name; two of one name are told apart by everything else of them.
+    /// What puts it behind every other one.
+    fn last_by(&self) -> Option<&'static str> {
+        let mut found = self.rules.iter().zip(&self.findings);
+        let is_last = |found: &Option<Finding>| found.as_ref().is_some_and(|found| found.is_last);
+        found.find(|(_, found)| is_last(found)).map(|(rule, _)| rule.name)
+    }
+
+    /// Those that come last last; then the first rule by which two differ, else the name; two of one name are told apart by
+    /// everything else of them.
     fn by_taste(&self, other: &Self) -> Ordering {
         let rank = |found: &Option<Finding>| found.as_ref().map_or(0, |found| found.rank);
         let (own, others) = (self.findings.iter().map(rank), other.findings.iter().map(rank));
-        own.cmp(others)
+        let is_last = self.last_by().is_some().cmp(&other.last_by().is_some());
+        is_last
+            .then_with(|| own.cmp(others))
             .then_with(|| self.candidate.name.cmp(&other.candidate.name))
             .then_with(|| self.candidate.written().cmp(&other.candidate.written()))
     }
@@ -196,10 +206,7 @@ impl<'a> Judged<'a> {
     fn turn(&self) -> (usize, bool, usize) {
         match self.step {
             Some(Step::First) => (0, false, 0),
-            Some(step) => {
-                let is_last = self.findings.iter().flatten().any(|found| found.is_last);
-                (1, is_last, step as usize)
-            }
+            Some(step) => (1, self.last_by().is_some(), step as usize),
             None => (2, false, self.forbidding().count()),
         }
     }
@@ -211,6 +218,11 @@ impl<'a> Judged<'a> {
         let is_same_turn = self.turn() == next.turn() || self.step == Some(Step::First);
         if !is_same_turn {
             return Some("step");
+        }
+        if self.last_by().is_none()
+            && let Some(rule) = next.last_by()
+        {
+            return Some(rule);
         }
         let rank = |found: &Option<Finding>| found.as_ref().map_or(0, |found| found.rank);
         let mut pairs = self.rules.iter().zip(self.findings.iter().zip(&next.findings));
