@@ -88,12 +88,25 @@ impl Keys {
             Some(Ok(None)) | None => Ok(None),
         };
         let own = name.and_then(|name| self.file(name));
+        if let Some(file) = wanted.file.filter(|file| self.is_of_another(file, own.as_deref())) {
+            let place = file.display().to_string();
+            return Err(Error::Key { place, why: "goes only to the host that it is named after" });
+        }
         for file in wanted.file.map(Path::to_owned).into_iter().chain(own) {
             if let Some(key) = Token::in_file(&file)? {
                 return Ok(Some((key, KeyPlace::File(file))));
             }
         }
         ring
+    }
+
+    /// Whether a file is one of the user's own, and not `own`: whoever wrote a production does not get at those.
+    fn is_of_another(&self, file: &Path, own: Option<&Path>) -> bool {
+        let place = |path: &Path| fs::canonicalize(path).ok();
+        let (folder, file) = (self.folder.as_deref().and_then(place), place(file));
+        let is_inside =
+            file.as_ref().zip(folder).is_some_and(|(file, folder)| file.starts_with(folder));
+        is_inside && file != own.and_then(place)
     }
 
     /// Keeps a key in the keyring, and where there is none in the user's own file.
@@ -202,6 +215,24 @@ mod tests {
             _ => None,
         };
         Keyring::from_env(var).expect("a keyring")
+    }
+
+    #[test]
+    fn a_production_does_not_get_at_the_key_of_another_host() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keys = Keys::new(None, Some(folder.path().join("keys")));
+        keys.keep_in_file("fal", &token("k-fal")).expect("room");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("keys/fal"), &link).expect("room");
+        let film = folder.path().join("film");
+        fs::create_dir(&film).expect("room");
+        for file in [folder.path().join("keys/fal"), film.join("../keys/fal"), link] {
+            let of =
+                |name: &str| Wanted { name: name.to_owned(), variable: None, file: Some(&file) };
+            let told = found(&keys, &of("evil.example"));
+            assert!(told.contains("goes only to the host that it is named after"), "{told}");
+            assert_eq!(found(&keys, &of("fal")), "k-fal in a file");
+        }
     }
 
     #[test]
