@@ -83,6 +83,34 @@ fn what_is_here_and_no_clip_is_fetched_again() {
     scene.is_made("runway");
 }
 
+#[test]
+fn a_damaged_clip_that_was_taken_is_recorded_later_without_its_provider() {
+    let mut clip = CLIP.clone();
+    spoil(&mut clip);
+    let scene = Scene::with_clip(dialect("runway"), clip);
+    assert_eq!(child(&scene, "run", Some("job:Named:1")).signal(), Some(6));
+    scene.provider.forget(true);
+    scene.studio.ledger().refresh().expect("readable");
+    assert_eq!(scene.studio.resume().expect("it is here"), [Ended::Done]);
+    let record = scene.studio.ledger().record(scene.take).expect("it is recorded");
+    assert_eq!(record.frames_hash, None);
+}
+
+#[test]
+fn a_job_whose_clip_is_here_is_not_called_off() {
+    for step in ["job:Named:1", "ledger:Indexed:3"] {
+        let scene = Scene::new(dialect("runway"));
+        assert_eq!(child(&scene, "run", Some(step)).signal(), Some(6), "{step}");
+        scene.provider.forget(true);
+        scene.studio.ledger().refresh().expect("readable");
+        let ended = scene.studio.cancel().expect("it is looked for");
+        assert!(matches!(ended.as_slice(), [Ended::Left { .. }]), "{step}: {ended:?}");
+        assert_eq!(scene.studio.resume().expect("it is here"), [Ended::Done], "{step}");
+        let take = scene.studio.ledger().take(scene.take).expect("readable");
+        assert!(take.is_some(), "{step}: it is recorded");
+    }
+}
+
 /// The clip as one of a codec that this program does not read.
 fn foreign() -> Vec<u8> {
     let mut clip = CLIP.clone();

@@ -58,7 +58,9 @@ impl Runner<'_> {
     /// The clip of a job, where it is here already.
     pub(super) fn here(&self, going: &Going) -> Option<PathBuf> {
         let target = self.target(going);
-        (target.is_file() && self.check.check(&target).is_ok()).then_some(target)
+        // Only what was taken gets this name; it was taken damaged where nothing else came.
+        let is_clip = || !matches!(self.check.check(&target), Err(Flaw::NoClip(_)));
+        (target.is_file() && is_clip()).then_some(target)
     }
 
     /// Fetches a clip. One that is damaged is taken when it is what came `before`.

@@ -241,6 +241,10 @@ impl Runner<'_> {
             return Ok(None);
         }
         let going = self.going(job)?;
+        if self.journal.cost_of(going.take)?.is_some() || self.here(&going).is_some() {
+            let why = "its clip is here: the next rendering records it".to_owned();
+            return Ok(Some(Ended::Left { why }));
+        }
         let remote = match (&job.state, &job.remote) {
             (JobState::Submitted | JobState::Unknown { .. }, Some(remote)) => remote.clone(),
             _ => {
