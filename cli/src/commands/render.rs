@@ -143,7 +143,7 @@ pub(crate) fn run(options: &Render) -> Result<ExitCode, Failure> {
     if rendered.waiting > 0 {
         let cuts = ui::count(rendered.waiting as usize, "cut");
         let text = format!("left out: {cuts} that would go on from a cut without a take");
-        if told.worst.is_none() {
+        if told.worst.is_none() && rendered.left == 0 {
             let hint = "render the other cut with it, or all: `kinora render`";
             return Err(Failure::new(Kind::Usage, text).hint(hint));
         }

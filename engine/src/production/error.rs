@@ -64,6 +64,12 @@ pub enum Error {
         /// The models that could be named instead, where nobody else is asked for it unless people say so.
         others: Vec<String>,
     },
+    /// A picture that is another one than when the take was planned.
+    #[error("{} was changed while its take waited for its turn", path.display())]
+    Changed {
+        /// The picture.
+        path: PathBuf,
+    },
     /// A thread that waited for a provider met a fault of this program.
     #[error("a fault of this program ended the waiting for a provider")]
     Panicked,
@@ -140,7 +146,10 @@ impl Hint for Error {
             Self::Write { .. } | Self::TooLarge(_) => Kind::Resources,
             Self::Hosted { kind, .. } => *kind,
             Self::Panicked => Kind::Internal,
-            Self::Read { .. } | Self::Invalid { .. } | Self::Evidence { .. } => Kind::Config,
+            Self::Changed { .. }
+            | Self::Read { .. }
+            | Self::Invalid { .. }
+            | Self::Evidence { .. } => Kind::Config,
         }
     }
 
@@ -149,6 +158,10 @@ impl Hint for Error {
             Self::None { .. } => Some("`kinora new FOLDER` begins one".to_owned()),
             Self::Invalid { problems } => problems[0].hint.clone(),
             Self::Unknown { hint, .. } => Some(hint.clone()),
+            Self::Changed { .. } => Some(
+                "nothing was asked for: the next `kinora render` does, with what it is now"
+                    .to_owned(),
+            ),
             Self::Hosted { others, .. } if !others.is_empty() => Some(format!(
                 "nobody else was shown it: change the words, or name another model: {}",
                 others.join(", ")

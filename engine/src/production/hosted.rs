@@ -20,6 +20,7 @@ use crate::hosted::jobs::{Kept, Made, Ticket};
 use crate::hosted::{Order, Picture};
 use crate::id::{CutId, TakeId};
 use crate::ledger::{Job, Ledger, Place, SCHEMA, TakeRecord};
+use crate::manifest::FileRecord;
 use crate::media::PictureFormat;
 use crate::{Error, Result, media};
 
@@ -65,9 +66,9 @@ impl Production {
     /// What is asked of a provider for a take, and what its job keeps.
     ///
     /// # Errors
-    /// A picture that cannot be read.
+    /// A picture that cannot be read, or was changed since the take was planned.
     pub(super) fn order(&self, ledger: &Mutex<Ledger>, fresh: &Fresh) -> Result<(Order, Ticket)> {
-        let Fresh { planned, work, tried, made } = fresh;
+        let Fresh { planned, read, work, tried, made } = fresh;
         let (want, asked) = (&planned.want, work.asked);
         let mut owners = Owners::new(self);
         let (label, first, last, mut references);
@@ -85,6 +86,20 @@ impl Production {
         let picture = |path: &Path| -> Result<Picture> {
             Ok(upload::picture(path, label.clone(), &WANTED)?.into())
         };
+        let pictures = (
+            first.as_deref().map(picture).transpose()?,
+            last.as_deref().map(picture).transpose()?,
+            references.iter().map(|path| picture(path)).collect::<Result<_>>()?,
+        );
+        // The take is to be of what it is said to be of.
+        for path in first.iter().chain(&last).chain(&references) {
+            if let Some(was) = read.get(path)
+                && FileRecord::of(path)?.blake3 != *was
+            {
+                return Err(super::Error::Changed { path: path.clone() }.into());
+            }
+        }
+        let (first_frame, last_frame, references) = pictures;
         let order = Order {
             take: made.id,
             prompt: labelled(planned.prompt.clone()),
@@ -94,9 +109,9 @@ impl Production {
             fps: planned.need.fps.map(|fps| fps.round() as u32),
             seed: made.seed,
             audio: asked.audio,
-            first_frame: first.as_deref().map(picture).transpose()?,
-            last_frame: last.as_deref().map(picture).transpose()?,
-            references: references.iter().map(|path| picture(path)).collect::<Result<_>>()?,
+            first_frame,
+            last_frame,
+            references,
         };
         let card = &work.card;
         let payload = order.payload();

@@ -1,5 +1,6 @@
 //! How a production asks providers: through which door, where, with which keys.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,6 +67,8 @@ pub(super) enum Task {
 /// A take that nobody was asked for yet. Its pictures are read when somebody is free to ask for it.
 pub(super) struct Fresh {
     pub(super) planned: Arc<Planned>,
+    /// BLAKE3 of each file that it is planned from.
+    pub(super) read: Arc<BTreeMap<PathBuf, String>>,
     pub(super) work: HostedWork,
     /// What was tried before.
     pub(super) tried: Vec<Tried>,

@@ -39,8 +39,12 @@ impl Queue {
 
     /// A cut that is not begun yet, taken out.
     pub(super) fn take(&mut self, cut: &CutId) -> Option<Planned> {
-        let at = self.ready.iter().position(|planned| planned.want.cut == *cut)?;
-        self.ready.remove(at)
+        let is_it = |planned: &Planned| planned.want.cut == *cut;
+        if let Some(at) = self.ready.iter().position(is_it) {
+            return self.ready.remove(at);
+        }
+        // What waits for another cut is not begun either.
+        self.waiting.values_mut().find_map(|all| Some(all.remove(all.iter().position(is_it)?)))
     }
 
     /// What waited for a cut that is over, with or without a take.

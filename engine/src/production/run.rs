@@ -1,6 +1,7 @@
 //! A rendering that goes on: this machine's takes one after the other, providers' takes beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -122,14 +123,14 @@ impl<'a> Run<'a> {
         }
         let missing = planned.want.missing().min(self.most.remove(&cut).unwrap_or(u32::MAX));
         let work = std::mem::replace(&mut planned.work, Err(Error::Cancelled));
-        let planned = Arc::new(planned);
+        let (planned, read) = (Arc::new(planned), Arc::new(self.planner.wants.read()));
         match work {
             Ok(Work::Local(work)) => {
                 if let Some((next, missing)) = self.local(&planned, work, missing)? {
-                    self.hosted(&planned, &next, missing)?;
+                    self.hosted(&planned, &read, &next, missing)?;
                 }
             }
-            Ok(Work::Hosted(work)) => self.hosted(&planned, &work, missing)?,
+            Ok(Work::Hosted(work)) => self.hosted(&planned, &read, &work, missing)?,
             Err(error) => {
                 self.rendered.failed += 1;
                 self.progress.refused(&cut, &error);
@@ -168,7 +169,13 @@ impl<'a> Run<'a> {
     }
 
     /// Sends for so many takes of a cut.
-    fn hosted(&mut self, planned: &Arc<Planned>, work: &HostedWork, takes: u32) -> Result<()> {
+    fn hosted(
+        &mut self,
+        planned: &Arc<Planned>,
+        read: &Arc<BTreeMap<PathBuf, String>>,
+        work: &HostedWork,
+        takes: u32,
+    ) -> Result<()> {
         let tried = self.tried.get(&planned.want.cut).cloned().unwrap_or_default();
         for _ in 0..takes {
             let made = self.numbered(planned)?;
@@ -182,8 +189,9 @@ impl<'a> Run<'a> {
                 price: work.price,
                 tried: tried.clone(),
             };
-            let (planned, work, tried) = (Arc::clone(planned), work.clone(), tried.clone());
-            let task = Task::New(Box::new(Fresh { planned, work, tried, made }));
+            let (planned, read) = (Arc::clone(planned), Arc::clone(read));
+            let (work, tried) = (work.clone(), tried.clone());
+            let task = Task::New(Box::new(Fresh { planned, read, work, tried, made }));
             self.crew.send(ticket, task, observer);
         }
         Ok(())
@@ -223,6 +231,10 @@ impl<'a> Run<'a> {
             }
             Ok(None) => {}
             Err(error) if error.kind() == Kind::Interrupted => {}
+            // What was asked for is in the ledger, and the next rendering goes on with it.
+            Err(error) if job.is_some() && error.kind() == Kind::Internal => {
+                self.tell(&cut, number, &error, None);
+            }
             Err(error) if job.is_some() => {
                 self.rendered.left += 1;
                 self.progress.left(&cut, number, &error.to_string());
@@ -241,7 +253,10 @@ impl<'a> Run<'a> {
     /// The models that could be named for a take that a provider does not want to make.
     fn others(&mut self, ticket: &Ticket) -> Result<Vec<String>> {
         let Some((_, cut)) = self.production.cut(&ticket.cut) else { return Ok(Vec::new()) };
-        let planned = self.planner.anew(&held(self.ledger), cut)?;
+        // What cannot be planned now is told when it is to be made.
+        let Ok(planned) = self.planner.anew(&held(self.ledger), cut) else {
+            return Ok(Vec::new());
+        };
         let tried = [Tried { model: ticket.model.clone(), why: String::new() }];
         let others = self.planner.others(&planned, &tried);
         Ok(others.map(|choice| choice.model.clone()).collect())
@@ -272,13 +287,15 @@ impl<'a> Run<'a> {
         let price = queued.as_ref().map_or(Money::ZERO, Planned::price);
         self.planner.give(cut, price);
         let most = if queued.is_some() { u32::MAX } else { round.open() };
-        let mut planned = self.planner.anew(&held(self.ledger), of)?;
-        let takes = planned.want.missing().min(most);
-        let next = (takes > 0).then(|| self.planner.next(&planned, &round.tried, takes)).flatten();
-        if let Some(work) = next {
-            self.most.insert(cut.clone(), takes);
-            planned.work = Ok(work);
-            return Ok(Some(planned));
+        // What cannot be planned now is told when it is to be made.
+        if let Ok(mut planned) = self.planner.anew(&held(self.ledger), of) {
+            let takes = planned.want.missing().min(most);
+            let next = (takes > 0).then(|| self.planner.next(&planned, &round.tried, takes));
+            if let Some(work) = next.flatten() {
+                self.most.insert(cut.clone(), takes);
+                planned.work = Ok(work);
+                return Ok(Some(planned));
+            }
         }
         self.planner.give(cut, Money::ZERO - price);
         queued.into_iter().for_each(|queued| queue.put(queued));

@@ -121,6 +121,11 @@ impl<'a> Wants<'a> {
         self.owners.forget();
     }
 
+    /// BLAKE3 of each file that was read for an answer.
+    pub(super) fn read(&self) -> BTreeMap<PathBuf, String> {
+        self.files.clone()
+    }
+
     /// What a cut needs now. Its production was read without a problem, so no cut waits for itself.
     ///
     /// # Errors
