@@ -13,6 +13,18 @@ use tempfile::TempDir;
 
 use crate::shop::{Heard, Shop};
 
+/// What stands for `# fal` in a production that a test writes.
+const FAL: &str = r#"[provider.fal]
+base = "http://FAL"
+key_variable = "LIGHTHOUSE_KEY""#;
+
+/// What stands for `# barn`.
+const BARN: &str = r#"[provider.barn]
+provider = "openai-compatible"
+base = "http://BARN"
+models = ["Wan-AI/Wan2.2-T2V"]
+key_variable = "LIGHTHOUSE_KEY""#;
+
 /// A production and its two providers.
 pub(crate) struct Film {
     folder: TempDir,
@@ -61,8 +73,10 @@ impl Film {
         }
     }
 
-    /// Writes a file, with the addresses of the providers in the place of their names.
+    /// Writes a file, with the addresses of the providers in the place of their names, and their tables in that of their lines.
     fn write(&self, path: &Path, text: &str) {
+        let text = text.replace("\n# fal\n", &format!("\n{FAL}\n"));
+        let text = text.replace("\n# barn\n", &format!("\n{BARN}\n"));
         let text = text.replace("FAL\"", &format!("{}\"", self.fal.host()));
         let text = text.replace("BARN\"", &format!("{}\"", self.barn.host()));
         fs::create_dir_all(path.parent().expect("it is in a folder")).expect("room");

@@ -21,15 +21,9 @@ name = "Instead"
 size = [96, 64]
 privacy = "any"
 
-[provider.fal]
-base = "http://FAL"
-key_variable = "LIGHTHOUSE_KEY"
+# fal
 
-[provider.barn]
-provider = "openai-compatible"
-base = "http://BARN"
-models = ["Wan-AI/Wan2.2-T2V"]
-key_variable = "LIGHTHOUSE_KEY"
+# barn
 second = "0.1"
 
 [budget]

@@ -18,9 +18,7 @@ name = "Meanwhile"
 size = [96, 64]
 privacy = "any"
 
-[provider.fal]
-base = "http://FAL"
-key_variable = "LIGHTHOUSE_KEY"
+# fal
 "#;
 
 const FIRST: &str = r#"
@@ -123,11 +121,7 @@ id = "sc01"
 fn a_cut_that_waits_while_its_old_job_fails_is_made_once() {
     let project = format!(
         r#"{PROJECT}
-[provider.barn]
-provider = "openai-compatible"
-base = "http://BARN"
-models = ["Wan-AI/Wan2.2-T2V"]
-key_variable = "LIGHTHOUSE_KEY"
+# barn
 second = "0.1"
 
 [routing]

@@ -23,15 +23,9 @@ privacy = "any"
 description = "an orange fish"
 references = ["refs/bo.png"]
 
-[provider.fal]
-base = "http://FAL"
-key_variable = "LIGHTHOUSE_KEY"
+# fal
 
-[provider.barn]
-provider = "openai-compatible"
-base = "http://BARN"
-models = ["Wan-AI/Wan2.2-T2V"]
-key_variable = "LIGHTHOUSE_KEY"
+# barn
 
 [routing]
 action = [{ model = "fal-seedance-2.0", why = "it moves" }]
