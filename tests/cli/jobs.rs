@@ -8,7 +8,7 @@ use kinora_engine::ledger::{Caps, Ledger};
 use crate::command::{Place, text};
 
 /// A production with a job of this number, told so far.
-fn job(place: &Place, number: u32, told: impl Fn(TakeId) -> Option<JobEvent>) {
+fn job(place: &Place, number: u32, told: impl Fn(TakeId) -> Option<JobEvent>) -> TakeId {
     let mut ledger = Ledger::open(&place.path("film")).expect("a ledger");
     let take = TakeId::new(jiff::Timestamp::now()).expect("a name");
     let intent = Intent {
@@ -26,6 +26,7 @@ fn job(place: &Place, number: u32, told: impl Fn(TakeId) -> Option<JobEvent>) {
     if let Some(event) = told(take) {
         ledger.job(event).expect("room");
     }
+    take
 }
 
 #[test]
@@ -36,7 +37,7 @@ fn jobs_are_listed_and_people_say_what_became_of_them() {
     job(&place, 1, |_| None);
     let why = || "the connection was cut".to_owned();
     job(&place, 2, |take| Some(JobEvent::Unknown { take, why: why() }));
-    job(&place, 3, |take| Some(JobEvent::Submitted { take, remote: "r-3".to_owned() }));
+    let third = job(&place, 3, |take| Some(JobEvent::Submitted { take, remote: "r-3".to_owned() }));
     let listed = place.run(&["jobs", "-C", "film"]);
     insta::assert_snapshot!(text(&listed.stdout), @r"
     sc01/sh0010:1        unknown    0.42 USD  bytedance/seedance-2.0 at queue.fal.run  the program ended before it knew
@@ -60,6 +61,11 @@ fn jobs_are_listed_and_people_say_what_became_of_them() {
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:2", "--made", "no name"]), @"error: job of take TAKE: no provider names a job like that");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:2", "--made", "r-2"]), @"take 2 of sc01/sh0010 is there: `kinora render` fetches it");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:2", "--not-made"]), @"error: job of take TAKE: the provider has said that it is there");
+    let clip = place.path(&format!("film/.kinora/work/{third}.mp4"));
+    let arrived = kinora_tests::studio::clip(&place.path("film")).expect("a clip");
+    std::fs::write(&clip, arrived).expect("room");
+    insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:3", "--lost"]), @"error: job of take TAKE: its clip is here: the next `kinora render` records it");
+    std::fs::remove_file(&clip).expect("it is there");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:3", "--lost"]), @"take 3 of sc01/sh0010 is given up: 0.42 USD are spent");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:3", "--lost"]), @r#"
     error: there is no job of a take "sh0010:3" that is not over

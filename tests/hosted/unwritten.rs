@@ -78,7 +78,8 @@ fn people_get_the_name_of_a_job_that_cannot_be_written() {
         // As it says.
         let verdict = Verdict::Made { remote };
         let job = scene.job();
-        scene.studio.at_desk(|desk| resolve(desk.journal, &job, verdict)).expect("room");
+        let clip = scene.studio.ledger().work_path(scene.take, "mp4");
+        scene.studio.at_desk(|desk| resolve(desk.journal, &clip, &job, verdict)).expect("room");
         assert_eq!(scene.studio.resume().expect("it goes on"), [Ended::Done]);
         scene.is_made("fal");
     }

@@ -87,8 +87,9 @@ fn settle(options: &Resolve) -> Result<ExitCode, Failure> {
         Verdict::NotMade => format!("never came to be: {} USD are free again", job.intent.reserved),
         Verdict::Lost => format!("is given up: {} USD are spent", job.intent.reserved),
     };
+    let clip = ledger.work_path(job.intent.take, "mp4");
     let ledger = Mutex::new(ledger);
-    resolve(&LedgerJournal { ledger: &ledger, caps: Caps::default() }, &job, verdict)?;
+    resolve(&LedgerJournal { ledger: &ledger, caps: Caps::default() }, &clip, &job, verdict)?;
     ui::print(&format!("take {} of {} {told}", job.intent.number, job.intent.cut));
     Ok(ExitCode::SUCCESS)
 }

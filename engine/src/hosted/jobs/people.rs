@@ -1,6 +1,8 @@
 //! What people find out about a job that nobody here knows about.
 
-use super::{Error, Journal};
+use std::path::Path;
+
+use super::{Check, Decodes, Error, Flaw, Journal};
 use crate::hosted::is_name;
 use crate::job::{JobEvent, Outcome};
 use crate::ledger::{Job, JobState};
@@ -19,13 +21,22 @@ pub enum Verdict {
     Lost,
 }
 
-/// Tells what people found out about a job. One that is there is fetched by the next rendering.
+/// Tells what people found out about a job whose clip would be `clip`. One that is there is fetched by the next rendering.
 ///
 /// # Errors
-/// A job that is over, a name that none can have, a verdict that contradicts what the provider said.
-pub fn resolve(journal: &dyn Journal, job: &Job, verdict: Verdict) -> Result<(), Error> {
+/// A job that is over, a name that none can have, a verdict that contradicts what the provider said or what is on the disk.
+pub fn resolve(
+    journal: &dyn Journal,
+    clip: &Path,
+    job: &Job,
+    verdict: Verdict,
+) -> Result<(), Error> {
     let take = job.intent.take;
     let wrong = |why| Err(Error::Verdict { take, why });
+    let is_clip = || clip.is_file() && !matches!(Decodes.check(clip), Err(Flaw::NoClip(_)));
+    if !matches!(verdict, Verdict::Made { .. }) && (journal.cost_of(take)?.is_some() || is_clip()) {
+        return wrong("its clip is here: the next `kinora render` records it");
+    }
     let is_known = match &job.state {
         JobState::Settled { .. } => return wrong("it is over"),
         JobState::Submitted => true,
