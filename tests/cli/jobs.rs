@@ -61,7 +61,9 @@ fn jobs_are_listed_and_people_say_what_became_of_them() {
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:2", "--made", "no name"]), @"error: job of take TAKE: no provider names a job like that");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:2", "--made", "r-2"]), @"take 2 of sc01/sh0010 is there: `kinora render` fetches it");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:2", "--not-made"]), @"error: job of take TAKE: the provider has said that it is there");
-    let clip = place.path(&format!("film/.kinora/work/{third}.mp4"));
+    let ledger = Ledger::open(&place.path("film")).expect("a ledger");
+    let clip = ledger.work_path(third, "mp4");
+    drop(ledger);
     let arrived = kinora_tests::studio::clip(&place.path("film")).expect("a clip");
     std::fs::write(&clip, arrived).expect("room");
     insta::assert_snapshot!(film(&["jobs", "resolve", "sh0010:3", "--lost"]), @"error: job of take TAKE: its clip is here: the next `kinora render` records it");

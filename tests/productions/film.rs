@@ -25,6 +25,18 @@ base = "http://BARN"
 models = ["Wan-AI/Wan2.2-T2V"]
 key_variable = "LIGHTHOUSE_KEY""#;
 
+/// A scene of one cut, an action.
+pub(crate) const ACTION: &str = r#"
+[[scene]]
+id = "sc01"
+
+  [[scene.cut]]
+  id = "sh0010"
+  type = "action"
+  duration = "5s"
+  prompt = "a boat hits the rocks"
+"#;
+
 /// A production and its two providers.
 pub(crate) struct Film {
     folder: TempDir,

@@ -8,7 +8,7 @@ use kinora_engine::money::Money;
 use kinora_engine::production::Rendered;
 use kinora_tests::server::{FakeProvider, Fault};
 
-use crate::film::{Film, text};
+use crate::film::{ACTION as SCENE, Film, text};
 use crate::shop::Shop;
 
 /// Of fal's documented errors, that of an account without money.
@@ -34,18 +34,6 @@ action = [
   { model = "fal-seedance-2.0", why = "it moves" },
   { model = "barn", why = "it is near" },
 ]
-"#;
-
-/// One cut of an action.
-const SCENE: &str = r#"
-[[scene]]
-id = "sc01"
-
-  [[scene.cut]]
-  id = "sh0010"
-  type = "action"
-  duration = "5s"
-  prompt = "a boat hits the rocks"
 "#;
 
 const CUT: &str = "sc01/sh0010";

@@ -3,7 +3,7 @@
 use kinora_engine::ledger::{Filter, Ledger};
 use kinora_engine::production::{Cut, Production, Settings, Work};
 
-use crate::film::Film;
+use crate::film::{ACTION as SCENE, Film};
 use crate::shop::Shop;
 
 const PROJECT: &str = r#"
@@ -18,17 +18,6 @@ privacy = "any"
 
 [routing]
 action = [{ model = "fal-seedance-2.0", why = "it moves" }]
-"#;
-
-const SCENE: &str = r#"
-[[scene]]
-id = "sc01"
-
-  [[scene.cut]]
-  id = "sh0010"
-  type = "action"
-  duration = "5s"
-  prompt = "a boat hits the rocks"
 "#;
 
 const KEPT: &str = r#"
