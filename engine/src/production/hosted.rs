@@ -93,8 +93,8 @@ impl Production {
         );
         // The take is to be of what it is said to be of.
         for path in first.iter().chain(&last).chain(&references) {
-            if let Some(was) = read.get(path)
-                && FileRecord::of(path)?.blake3 != *was
+            if let Some(was) = read.known(path)
+                && FileRecord::of(path)?.blake3 != was.to_string()
             {
                 return Err(super::Error::Changed { path: path.clone() }.into());
             }

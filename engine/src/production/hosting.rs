@@ -1,9 +1,9 @@
 //! How a production asks providers: through which door, where, with which keys.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::hashes::Hashes;
 use super::plan::{HostedWork, Planned};
 use super::project::Production;
 use super::record::{Numbered, Tried};
@@ -68,7 +68,7 @@ pub(super) enum Task {
 pub(super) struct Fresh {
     pub(super) planned: Arc<Planned>,
     /// BLAKE3 of each file that it is planned from.
-    pub(super) read: Arc<BTreeMap<PathBuf, String>>,
+    pub(super) read: Arc<Hashes>,
     pub(super) work: HostedWork,
     /// What was tried before.
     pub(super) tried: Vec<Tried>,

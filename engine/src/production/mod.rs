@@ -13,6 +13,7 @@ mod check;
 mod crew;
 mod cut;
 mod error;
+mod hashes;
 mod hosted;
 mod hosting;
 mod label;

@@ -10,15 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::cut::{Cut, Picture, Scene};
+use super::hashes::Hashes;
 use super::label::Label;
 use super::place::Said;
 use super::project::Production;
 use crate::hash::Blake3;
 use crate::id::CutId;
-use crate::manifest::FileRecord;
 use crate::{Error, Result};
 
 /// Knows the pictures of a production that somebody labelled.
@@ -29,7 +28,7 @@ pub(super) struct Owners<'a> {
     /// What was found of the pictures of each cut.
     cuts: BTreeMap<CutId, Option<Label>>,
     /// What is in the files that were read.
-    read: BTreeMap<PathBuf, (u64, Option<SystemTime>, Blake3)>,
+    read: Hashes,
 }
 
 /// A picture that somebody labelled.
@@ -45,7 +44,7 @@ struct Owned {
 
 impl<'a> Owners<'a> {
     pub(super) fn new(production: &'a Production) -> Self {
-        let (cuts, read) = (BTreeMap::new(), BTreeMap::new());
+        let (cuts, read) = (BTreeMap::new(), Hashes::default());
         Self { production, labelled: None, cuts, read }
     }
 
@@ -103,7 +102,7 @@ impl<'a> Owners<'a> {
         for name in names {
             let Some((path, about)) = found(&production.folder.join(name))? else { continue };
             let Some(alike) = labelled.get(&about.len()) else { continue };
-            let hash = self.hash(&path)?;
+            let hash = self.read.of(&path)?;
             for owned in alike {
                 if owned.path != path && self.hash_of(owned)? != hash {
                     continue;
@@ -123,24 +122,8 @@ impl<'a> Owners<'a> {
         if let Some(hash) = owned.hash.get() {
             return Ok(*hash);
         }
-        let hash = self.hash(&owned.path)?;
+        let hash = self.read.of(&owned.path)?;
         Ok(*owned.hash.get_or_init(|| hash))
-    }
-
-    /// BLAKE3 of a file.
-    fn hash(&mut self, path: &Path) -> Result<Blake3> {
-        let about = fs::metadata(path).map_err(|source| unreadable(path, source))?;
-        let (length, time) = (about.len(), about.modified().ok());
-        if let Some((len, at, hash)) = self.read.get(path)
-            && (*len, *at) == (length, time)
-            && time.is_some()
-        {
-            return Ok(*hash);
-        }
-        let text = FileRecord::of(path)?.blake3;
-        let hash: Blake3 = text.parse().expect("because it was written as one");
-        self.read.insert(path.to_owned(), (length, time, hash));
-        Ok(hash)
     }
 
     /// Finds the pictures whose owners are stricter than the production.
@@ -355,10 +338,10 @@ id = "sc01"
         let mut owners = Owners::new(&production);
         assert_eq!(owners.label(cut).expect("readable"), None);
         // Of the same length as what mina looks like: these two were read, and no other.
-        assert_eq!(owners.read.len(), 2);
+        assert_eq!(owners.read.count(), 2);
         let street = folder.path().join("refs/street.png");
         fs::write(&street, "who she is").expect("room");
-        let later = SystemTime::now() + std::time::Duration::from_secs(5);
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(5);
         let file = fs::File::options().write(true).open(&street).expect("it is there");
         file.set_modified(later).expect("a time");
         assert_eq!(owners.label(cut).expect("readable"), None, "nobody looked again");
@@ -376,6 +359,6 @@ id = "sc01"
         let (_, cut) = production.cut(&"sc01/sh0010".parse().expect("a cut")).expect("it is there");
         let mut owners = Owners::new(&production);
         assert_eq!(owners.label(cut).expect("readable"), None);
-        assert!(owners.read.is_empty());
+        assert_eq!(owners.read.count(), 0);
     }
 }

@@ -1,7 +1,6 @@
 //! A rendering that goes on: this machine's takes one after the other, providers' takes beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use jiff::Timestamp;
 
 use super::crew::{Back, Crew};
 use super::cut::Cut;
+use super::hashes::Hashes;
 use super::hosting::{Fresh, Task, held};
 use super::plan::{HostedWork, LocalWork, Planned, Planner, Work};
 use super::project::Production;
@@ -172,7 +172,7 @@ impl<'a> Run<'a> {
     fn hosted(
         &mut self,
         planned: &Arc<Planned>,
-        read: &Arc<BTreeMap<PathBuf, String>>,
+        read: &Arc<Hashes>,
         work: &HostedWork,
         takes: u32,
     ) -> Result<()> {

@@ -10,6 +10,7 @@ use kinora_cards::{Card, Size};
 use serde_json::json;
 
 use super::cut::{Cut, End, Picture};
+use super::hashes::Hashes;
 use super::label::Label;
 use super::owner::Owners;
 use super::project::Production;
@@ -20,7 +21,6 @@ use crate::Result;
 use crate::hash::Blake3;
 use crate::id::{CutId, TakeId};
 use crate::ledger::{Ledger, TakeRow};
-use crate::manifest::FileRecord;
 use crate::privacy::Privacy;
 use crate::request::{Lora, NegativePrompt, Request};
 use crate::router::Need;
@@ -95,7 +95,7 @@ pub struct Wants<'a> {
     /// The cards of the models that were asked for.
     cards: BTreeMap<String, Option<&'static Card>>,
     /// BLAKE3 of the files that were read.
-    files: BTreeMap<PathBuf, String>,
+    files: Hashes,
     /// What providers were asked for, by cut and by what it is made from.
     away: Option<BTreeMap<(CutId, Blake3), u32>>,
     owners: Owners<'a>,
@@ -108,21 +108,20 @@ impl<'a> Wants<'a> {
         typed: &'a Settings,
         workshop: &'a dyn Workshop,
     ) -> Self {
-        let (known, cards, files) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (known, cards, files) = (BTreeMap::new(), BTreeMap::new(), Hashes::default());
         let owners = Owners::new(production);
         Self { production, typed, workshop, known, cards, files, away: None, owners }
     }
 
-    /// Forgets what was answered: takes were made since, and files may have changed.
+    /// Forgets what was answered: takes were made since, and files that changed are read again.
     pub fn forget(&mut self) {
         self.known.clear();
         self.away = None;
-        self.files.clear();
         self.owners.forget();
     }
 
     /// BLAKE3 of each file that was read for an answer.
-    pub(super) fn read(&self) -> BTreeMap<PathBuf, String> {
+    pub(super) fn read(&self) -> Hashes {
         self.files.clone()
     }
 
@@ -206,12 +205,7 @@ impl<'a> Wants<'a> {
 
     /// BLAKE3 of what is in a file. The same adapter serves many cuts, and is large.
     fn file(&mut self, path: &Path) -> Result<String> {
-        if let Some(hash) = self.files.get(path) {
-            return Ok(hash.clone());
-        }
-        let hash = FileRecord::of(path)?.blake3;
-        self.files.insert(path.to_owned(), hash.clone());
-        Ok(hash)
+        Ok(self.files.of(path)?.to_string())
     }
 
     fn resolve(&mut self, ledger: Option<&Ledger>, cut: &Cut) -> Result<Want> {
