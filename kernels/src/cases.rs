@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::Result;
 use crate::cpu::gemm;
 use crate::cpu::isa::Isa;
-use crate::ops::{attention, conv3d, matmul, modulate, norm, rope};
+use crate::ops::{attention, conv3d, matmul, matrix, modulate, norm, rope};
 
 /// An operation on fixed operands, both ways.
 pub struct Case {
@@ -74,7 +74,7 @@ pub fn timed() -> Result<Vec<Case>> {
 /// # Errors
 /// A dtype that products are not computed in.
 pub fn ceiling(dtype: DType, rounds: usize) -> Result<f64> {
-    Ok(gemm::ceiling(Isa::current(), matmul::form(dtype)?, rounds))
+    Ok(gemm::ceiling(Isa::current(), matrix::form(dtype)?, rounds))
 }
 
 /// Values between -1 and 1 that depend on `salt` and nothing else.

@@ -2,7 +2,9 @@
 
 use candle_core::{DType, Device, Tensor};
 use kinora_kernels::cases;
-use kinora_kernels::ops::matmul::{Activation, Matrix, feed_forward, linear};
+use kinora_kernels::ops::matmul::{Activation, feed_forward, linear};
+use kinora_kernels::ops::matrix::Matrix;
+use kinora_kernels::ops::modulate::Residual;
 
 fn bits(x: &Tensor) -> Vec<u32> {
     let x = x.to_dtype(DType::F32).expect("a float");
@@ -48,8 +50,11 @@ fn a_feed_forward_in_pieces_has_the_bits_of_two_layers() {
         let gelu = Activation::GeluTanh;
         let whole = linear(&x, &up, None, gelu)
             .and_then(|hidden| linear(&hidden, &down, None, Activation::None))
+            .and_then(|y| Residual { base: &x, gate: None }.add(&y))
             .expect("shapes fit");
-        let pieces = feed_forward(&x, (&up, None), gelu, (&down, None)).expect("shapes fit");
+        let residual = Residual { base: &x, gate: None };
+        let pieces =
+            feed_forward(&x, (&up, None), gelu, (&down, None), &residual).expect("shapes fit");
         assert!(bits(&whole) == bits(&pieces), "{dtype:?}");
     }
 }

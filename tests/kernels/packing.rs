@@ -1,7 +1,8 @@
 //! Weights packed from the bytes of a file, several below each other.
 
 use candle_core::{DType, Device, Tensor};
-use kinora_kernels::ops::matmul::{Activation, Matrix, Part, linear};
+use kinora_kernels::ops::matmul::{Activation, linear};
+use kinora_kernels::ops::matrix::{Matrix, Part};
 use kinora_kernels::{Error, compare};
 
 fn weight(n: usize, k: usize, dtype: DType) -> Tensor {

@@ -8,6 +8,7 @@
     reason = "calls of functions compiled for instruction sets found at run time"
 )]
 
+use super::isa::Isa;
 use crate::ops::matmul::Activation;
 
 /// Compiles the bodies once for each instruction set and adds an `isa` as first argument that chooses.
@@ -155,7 +156,7 @@ vectorised! {
     }
 
     /// Rounds a row to pairs of `bf16`; a missing last one is zero.
-    pub(crate) fn round_pairs(row: &[f32], out: &mut [u32]) {
+    fn round_pairs_with(row: &[f32], out: &mut [u32]) {
         let (pairs, rest) = row.as_chunks::<2>();
         for (out, [low, high]) in out.iter_mut().zip(pairs) {
             *out = to_bf16(*low) | (to_bf16(*high) << 16);
@@ -175,6 +176,45 @@ vectorised! {
     pub(crate) fn round_f16(row: &[f32], out: &mut [u32]) {
         out[row.len()..].fill(0);
         out.iter_mut().zip(row).for_each(|(out, x)| *out = f16_to_f32(to_f16(*x)));
+    }
+}
+
+/// Rounds a row to pairs of `bf16`; a missing last one is zero. Where the machine has an instruction for it, subnormal
+/// numbers become zero.
+pub(crate) fn round_pairs(isa: Isa, row: &[f32], out: &mut [u32]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512Bf16 {
+        // SAFETY: an `Isa` above portable is made only by `Isa::detect` or lies below what it made.
+        unsafe { round_pairs_at_once(row, out) };
+        return;
+    }
+    round_pairs_with(isa, row, out);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn round_pairs_at_once(row: &[f32], out: &mut [u32]) {
+    use std::arch::x86_64::{__m512i, _mm512_cvtne2ps_pbh, _mm512_loadu_ps, _mm512_storeu_si512};
+    let round = |run: &[f32; 32], out: &mut [u32; 16]| {
+        // SAFETY: a run is two vectors of `f32`, a chunk of words one vector.
+        unsafe {
+            let (low, high) = (_mm512_loadu_ps(run.as_ptr()), _mm512_loadu_ps(run[16..].as_ptr()));
+            let pairs: __m512i = std::mem::transmute(_mm512_cvtne2ps_pbh(high, low));
+            _mm512_storeu_si512(out.as_mut_ptr().cast(), pairs);
+        }
+    };
+    let (runs, rest) = row.as_chunks::<32>();
+    let (outs, out_rest) = out.as_chunks_mut::<16>();
+    for (run, out) in runs.iter().zip(&mut *outs) {
+        round(run, out);
+    }
+    if !rest.is_empty() {
+        let (mut run, mut words) = ([0f32; 32], [0u32; 16]);
+        run[..rest.len()].copy_from_slice(rest);
+        round(&run, &mut words);
+        // A row of 31 values fills the last whole chunk of words.
+        let last = if out_rest.is_empty() { &mut outs[runs.len()][..] } else { out_rest };
+        last.copy_from_slice(&words[..last.len()]);
     }
 }
 
@@ -256,16 +296,31 @@ vectorised! {
         }
     }
 
-    /// `base + x * gate`.
-    pub(crate) fn gate_add(base: &[f32], row: &[f32], gate: &[f32], out: &mut [f32]) {
-        for (((out, base), x), gate) in out.iter_mut().zip(base).zip(row).zip(gate) {
-            *out = multiply_add::<FUSED>(*x, *gate, *base);
+    /// `base + (x + bias) * gate`, in place of `x`.
+    pub(crate) fn bias_gate_add(
+        base: &[f32],
+        row: &mut [f32],
+        bias: Option<&[f32]>,
+        gate: Option<&[f32]>,
+    ) {
+        match (bias, gate) {
+            (Some(bias), Some(gate)) => {
+                for (((x, base), bias), gate) in row.iter_mut().zip(base).zip(bias).zip(gate) {
+                    *x = multiply_add::<FUSED>(*x + bias, *gate, *base);
+                }
+            }
+            (None, Some(gate)) => {
+                for ((x, base), gate) in row.iter_mut().zip(base).zip(gate) {
+                    *x = multiply_add::<FUSED>(*x, *gate, *base);
+                }
+            }
+            (Some(bias), None) => {
+                for ((x, base), bias) in row.iter_mut().zip(base).zip(bias) {
+                    *x = base + (*x + bias);
+                }
+            }
+            (None, None) => row.iter_mut().zip(base).for_each(|(x, base)| *x += base),
         }
-    }
-
-    /// `base + x`.
-    pub(crate) fn add(base: &[f32], row: &[f32], out: &mut [f32]) {
-        out.iter_mut().zip(base).zip(row).for_each(|((out, base), x)| *out = base + x);
     }
 
     /// Turns adjacent pairs by the angles of one head, head after head.

@@ -6,11 +6,13 @@ use candle_core::DType;
 use rayon::prelude::*;
 
 use super::elementwise::{exp_down, vectorised};
-use super::gemm::{round_row, widening};
+use super::gemm::widening;
 use super::isa::Isa;
 use super::pack::{Source, pack_columns, pack_rows, unpack};
 use super::panels::{Form, Line, Panel, Panels, panel, panel_count, widen};
+use super::rounded::{Rounded, Target, packing, round_row};
 use super::rows::Raw;
+use super::share::share;
 use super::tile::{Operands, ROWS, multiply};
 
 /// Queries of a task.
@@ -27,11 +29,20 @@ pub(crate) struct Heads {
 
 /// Rows `(s, heads, head_dim)` with the last dimension contiguous.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Queries<'a> {
+pub(crate) struct Wide<'a> {
     /// From the first value on.
     pub values: &'a [f32],
     /// Values between rows, and between heads.
     pub stride: [usize; 2],
+}
+
+/// Queries or keys `(s, heads, head_dim)`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rows<'a> {
+    /// In `f32`.
+    Wide(Wide<'a>),
+    /// Rounded to the form of the products; a head begins a word.
+    Rounded(&'a Rounded),
 }
 
 /// A bias `(heads, s_q, s_k)` with the last dimension contiguous.
@@ -54,23 +65,34 @@ impl Heads {
 /// Packs keys and values of `(s_k, heads, head_dim)`.
 pub(crate) fn pack_heads(
     isa: Isa,
-    keys: Queries<'_>,
-    values: Queries<'_>,
+    keys: Rows<'_>,
+    values: Wide<'_>,
     [s_k, heads, head_dim]: [usize; 3],
     form: Form,
 ) -> Heads {
-    let head = |x: Queries<'_>, h: usize| Raw(x.values[h * x.stride[1]..].as_ptr().cast_mut());
-    let keys = (0..heads).into_par_iter().map(|h| {
-        let base = Raw(head(keys, h).get().cast::<u8>());
-        let source = Source { base, dtype: DType::F32, rows: s_k, stride: 4 * keys.stride[0] };
-        // SAFETY: `s_k` rows of `head_dim` values lie inside `keys.values`, which is borrowed.
+    let head = |x: Wide<'_>, h: usize| Raw(x.values[h * x.stride[1]..].as_ptr().cast_mut());
+    let pack_keys = |h: usize| {
+        let source = match keys {
+            Rows::Wide(keys) => {
+                let base = Raw(head(keys, h).get().cast::<u8>());
+                Source { base, dtype: DType::F32, rows: s_k, stride: 4 * keys.stride[0] }
+            }
+            Rows::Rounded(keys) => keys.columns(h * head_dim),
+        };
+        // SAFETY: `s_k` rows of `head_dim` values lie inside the keys, which are borrowed.
         unsafe { pack_rows(isa, &[source], head_dim, form) }
-    });
-    let values = (0..heads).into_par_iter().map(|h| {
+    };
+    let pack_values = |h: usize| {
         // SAFETY: as above, for `values`.
         unsafe { pack_columns(isa, head(values, h), values.stride[0], s_k, head_dim, form) }
-    });
-    Heads { keys: keys.collect(), values: values.collect() }
+    };
+    let packed = (0..2 * heads)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|i| if i < heads { pack_keys(i) } else { pack_values(i - heads) });
+    let mut keys: Vec<Panels> = packed.collect();
+    let values = keys.split_off(heads);
+    Heads { keys, values }
 }
 
 /// What a thread reuses from task to task.
@@ -83,48 +105,75 @@ struct Scratch {
     wide: Vec<Line>,
 }
 
-/// Writes attention of `queries` to `out`, `(s_q, heads, head_dim)` contiguous; `dims` are `s_q, s_k, heads, head_dim`.
+/// Writes attention of `queries` to `out`, rows `(s_q, heads * head_dim)`; `dims` are `s_q, s_k, heads, head_dim`.
 ///
-/// `raise` is added to the scores of the last key.
+/// `raise` is added to the scores of the last key. Heads of rounded outputs begin a word.
 #[expect(clippy::too_many_arguments, reason = "the operands of one operation")]
 pub(crate) fn attend(
     isa: Isa,
     packed: &Heads,
-    queries: Queries<'_>,
+    queries: Rows<'_>,
     dims: [usize; 4],
     scale: f32,
     raise: f32,
     bias: Option<Bias<'_>>,
-    out: Raw<f32>,
+    out: Target,
 ) {
     let [s_q, s_k, heads, head_dim] = dims;
     let blocks = s_q.div_ceil(QUERIES);
-    (0..heads * blocks).into_par_iter().for_each_init(Scratch::default, |scratch, task| {
+    share(heads * blocks, Scratch::default, |scratch, task| {
         let (head, first) = (task / blocks, task % blocks * QUERIES);
         let count = QUERIES.min(s_q - first);
         let (keys, values) = (&packed.keys[head], &packed.values[head]);
         let block = Block { isa, keys, values, count, s_k };
         let width = keys.steps() * widening(isa, keys);
-        scratch.queries.resize(QUERIES * width, 0);
-        for r in 0..count {
-            let start = (first + r) * queries.stride[0] + head * queries.stride[1];
-            let row = &queries.values[start..start + head_dim];
-            round_row(isa, keys.form(), row, &mut scratch.queries[r * width..(r + 1) * width]);
-        }
+        let rows: [*const u32; QUERIES] = match queries {
+            Rows::Wide(queries) => {
+                scratch.queries.resize(QUERIES * width, 0);
+                for r in 0..count {
+                    let start = (first + r) * queries.stride[0] + head * queries.stride[1];
+                    let row = &queries.values[start..start + head_dim];
+                    let words = &mut scratch.queries[r * width..(r + 1) * width];
+                    round_row(isa, keys.form(), row, words);
+                }
+                pointers(&scratch.queries, width)
+            }
+            Rows::Rounded(queries) => {
+                let (base, stride) = queries.words();
+                let start = head * head_dim / packing(isa, keys.form());
+                // A block that is not full points at its last row again.
+                std::array::from_fn(|r| {
+                    let row = first + r.min(count - 1);
+                    base.get().wrapping_add(row * stride + start).cast_const()
+                })
+            }
+        };
         let bias_row = |r: usize, keys: std::ops::Range<usize>| {
             bias.map(|bias| {
                 let start = head * bias.stride[0] + (first + r) * bias.stride[1];
                 &bias.values[start + keys.start..start + keys.end]
             })
         };
-        let totals = block.run(scratch, width, scale, raise, bias_row);
+        let totals = block.run(scratch, &rows, width, scale, raise, bias_row);
         let stride = head_dim.next_multiple_of(16);
         for (r, total) in totals[..count].iter().enumerate() {
-            let start = ((first + r) * heads + head) * head_dim;
+            let sums = &mut scratch.sums[r * stride..][..head_dim];
+            sums.iter_mut().for_each(|sum| *sum /= total);
             // SAFETY: every task writes its own rows of its own head.
-            let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(start), head_dim) };
-            for (out, sum) in out.iter_mut().zip(&scratch.sums[r * stride..]) {
-                *out = sum / total;
+            unsafe {
+                match out {
+                    Target::Single(out, stride) => {
+                        let out = out.get().add((first + r) * stride + head * head_dim);
+                        std::slice::from_raw_parts_mut(out, head_dim).copy_from_slice(sums);
+                    }
+                    Target::Rounded(out, stride, form) => {
+                        let packing = packing(isa, form);
+                        let start = (first + r) * stride + head * head_dim / packing;
+                        let words = head_dim.div_ceil(packing);
+                        let out = std::slice::from_raw_parts_mut(out.get().add(start), words);
+                        round_row(isa, form, sums, out);
+                    }
+                }
             }
         }
     });
@@ -144,12 +193,13 @@ impl Block<'_> {
     fn run<'b>(
         &self,
         scratch: &mut Scratch,
+        query_rows: &[*const u32; QUERIES],
         width: usize,
         scale: f32,
         raise: f32,
         bias: impl Fn(usize, std::ops::Range<usize>) -> Option<&'b [f32]>,
     ) -> [f32; QUERIES] {
-        let Scratch { queries, scores, weights, sums, wide } = scratch;
+        let Scratch { scores, weights, sums, wide, .. } = scratch;
         let Self { isa, keys, values, count, s_k } = *self;
         let stride = values.n().next_multiple_of(16);
         sums.resize(QUERIES * stride, 0.0);
@@ -157,7 +207,6 @@ impl Block<'_> {
         weights.resize(QUERIES * 64 * KEY_PANELS, 0);
         let mut highest = [f32::NEG_INFINITY; QUERIES];
         let mut totals = [0f32; QUERIES];
-        let query_rows = pointers(queries, width);
         let panels = panel_count(s_k);
         for first in (0..panels).step_by(KEY_PANELS) {
             let last = panels.min(first + KEY_PANELS) - 1;
@@ -171,7 +220,7 @@ impl Block<'_> {
                 // SAFETY: query rows are `width` words, scores `across` wide.
                 unsafe {
                     let out = scores.as_mut_ptr().add(panel.start - from);
-                    self.product(panel, &query_rows, width, lines, out, across, false);
+                    self.product(panel, query_rows, width, lines, out, across, false);
                 }
             }
             // Words of a row of weights.
@@ -253,6 +302,7 @@ impl Block<'_> {
                 out: unsafe { out.add(r * out_stride) },
                 out_stride,
                 accumulate,
+                bias: std::ptr::null(),
                 ahead: &[],
             };
             let count = ROWS.min(self.count - r);
@@ -275,22 +325,36 @@ vectorised! {
         bias: Option<&[f32]>,
         highest: &mut f32,
     ) -> (f32, f32) {
-        match bias {
-            Some(bias) => row.iter_mut().zip(bias).for_each(|(x, b)| *x = *x * scale + b),
-            None => row.iter_mut().for_each(|x| *x *= scale),
-        }
-        if let Some(last) = row.last_mut() {
-            *last += raise;
-        }
         let before = *highest;
         let mut lanes = [before; 16];
-        let (runs, rest) = row.as_chunks::<16>();
-        for run in runs {
-            for (lane, x) in lanes.iter_mut().zip(run) {
-                *lane = if *x > *lane { *x } else { *lane };
+        let (runs, rest) = row.as_chunks_mut::<16>();
+        let (bias_runs, bias_rest) = bias.unwrap_or_default().as_chunks::<16>();
+        match bias {
+            Some(_) => {
+                for (run, bias) in runs.iter_mut().zip(bias_runs) {
+                    for ((lane, x), b) in lanes.iter_mut().zip(run).zip(bias) {
+                        *x = *x * scale + b;
+                        *lane = if *x > *lane { *x } else { *lane };
+                    }
+                }
+                rest.iter_mut().zip(bias_rest).for_each(|(x, b)| *x = *x * scale + b);
+            }
+            None => {
+                for run in runs {
+                    for (lane, x) in lanes.iter_mut().zip(run) {
+                        *x *= scale;
+                        *lane = if *x > *lane { *x } else { *lane };
+                    }
+                }
+                rest.iter_mut().for_each(|x| *x *= scale);
             }
         }
-        let now = lanes.iter().chain(rest).fold(before, |a, &b| if b > a { b } else { a });
+        let now = lanes.iter().chain(&*rest).fold(before, |a, &b| if b > a { b } else { a });
+        // Raised, the last is at least what it was.
+        let now = row.last_mut().map_or(now, |last| {
+            *last += raise;
+            if *last > now { *last } else { now }
+        });
         *highest = now;
         // A row of nothing but -inf so far must not become -inf - -inf.
         let base = if now == f32::NEG_INFINITY { 0.0 } else { now };

@@ -5,12 +5,12 @@
 
 #![allow(unsafe_code, reason = "rows by pointer, and outputs written by several threads at once")]
 
-use rayon::prelude::*;
-
-use super::elementwise::{bias_activation, round_bf16, round_f16, round_pairs};
+use super::elementwise::{bias_activation, bias_gate_add};
 use super::isa::Isa;
 use super::panels::{Form, Line, Panel, Panels, panel, panel_count, widen};
+use super::rounded::{Target, packing, round_row};
 use super::rows::Raw;
+use super::share::{share, sharers};
 use super::tile::{Operands, Product, ROWS, multiply};
 use crate::ops::matmul::Activation;
 
@@ -66,13 +66,57 @@ impl Pointers for Strided {
     }
 }
 
-/// Where the outputs of a product go: the first, and how far rows are apart.
+/// What is done to an output before it is written.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Target {
-    /// As they are.
-    Single(Raw<f32>, usize),
-    /// Rounded to the words that panels of a form are multiplied with; never [`Form::Single`].
-    Rounded(Raw<u32>, usize, Form),
+pub(crate) enum Finish<'a> {
+    /// An activation is applied.
+    Activation(Activation),
+    /// It is added to what a row of a stream holds.
+    Residual(Residual<'a>),
+}
+
+/// Rows that outputs are added to, each times the gate of its row and column.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Residual<'a> {
+    /// From the first value on.
+    pub base: &'a [f32],
+    /// Values between rows.
+    pub stride: usize,
+    /// Outputs are added as they are where there is none.
+    pub gate: Option<Gate<'a>>,
+}
+
+/// Factors of outputs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gate<'a> {
+    /// Rows of factors, from the first value on.
+    pub values: &'a [f32],
+    /// Values between rows.
+    pub stride: usize,
+    /// The row of factors that each row of outputs takes; row 0 where it is absent.
+    pub index: Option<&'a [u32]>,
+}
+
+impl<'a> Residual<'a> {
+    /// The rows from `row` on.
+    pub(crate) fn from(&self, row: usize) -> Self {
+        let gate = self.gate.map(|gate| Gate { index: gate.index.map(|all| &all[row..]), ..gate });
+        Self { base: &self.base[row * self.stride..], gate, ..*self }
+    }
+
+    /// Columns `start..start + count` of a row, and their factors.
+    pub(crate) fn run(
+        &self,
+        row: usize,
+        start: usize,
+        count: usize,
+    ) -> (&'a [f32], Option<&'a [f32]>) {
+        let factors = |gate: Gate<'a>| {
+            let at = gate.index.map_or(0, |index| index[row] as usize);
+            &gate.values[at * gate.stride + start..][..count]
+        };
+        (&self.base[row * self.stride + start..][..count], self.gate.map(factors))
+    }
 }
 
 /// One product.
@@ -91,8 +135,8 @@ pub(crate) struct Job<'a> {
     pub target: Target,
     /// Added to every row.
     pub bias: Option<&'a [f32]>,
-    /// Applied last.
-    pub activation: Activation,
+    /// Done last.
+    pub finish: Finish<'a>,
 }
 
 /// Words of a segment when the rows of `panels` are contiguous from end to end.
@@ -132,7 +176,9 @@ pub(crate) unsafe fn run(job: &Job<'_>, pointers: &impl Pointers) {
     let (block, groups) = cut(job.rows, panels);
     let blocks = job.rows.div_ceil(block);
     let segments = job.panels.steps().div_ceil(job.segment).max(1);
-    (0..blocks * groups).into_par_iter().for_each_init(
+    let ahead = sharers(blocks * groups);
+    share(
+        blocks * groups,
         || (Vec::new(), Vec::new(), Scratch::default()),
         |(table, copies, scratch), task| {
             let (group, index) = (task / blocks, task % blocks);
@@ -143,8 +189,9 @@ pub(crate) unsafe fn run(job: &Job<'_>, pointers: &impl Pointers) {
             pointers.point(first, count, segments, copies, table);
             let (start, end) = (group * panels / groups, (group + 1) * panels / groups);
             for p in start..end {
-                // The task after this one is mostly this thread's too.
-                let next = if p + 1 < end { p + 1 } else { (task + 1) / blocks * panels / groups };
+                // Threads that keep pace with each other take turns.
+                let next =
+                    if p + 1 < end { p + 1 } else { (task + ahead) / blocks * panels / groups };
                 let next = (next < panels).then(|| panel(job.panels.n(), next));
                 let panel = panel(job.panels.n(), p);
                 // SAFETY: tasks write apart, and the caller vouches for rows and output.
@@ -207,9 +254,13 @@ unsafe fn multiply_panel(
             (scratch.edge.as_mut_ptr(), width)
         }
     };
+    let bias = job.bias.map(|bias| &bias[panel.start..panel.start + panel.columns]);
+    // Nothing but a bias is added where the sums leave their registers.
+    let in_tile = direct.is_some() && matches!(job.finish, Finish::Activation(Activation::None));
     let mut segment = job.skip;
     while segment < segments {
         let (group, length) = run_from(job, segment);
+        let is_last = segment + group == segments;
         let lines_of = |panel, segment| {
             let (group, length) = run_from(job, segment);
             job.panels.lines(panel, segment * job.segment, group * length)
@@ -235,6 +286,7 @@ unsafe fn multiply_panel(
                 out: unsafe { out.add(r * out_stride) },
                 out_stride,
                 accumulate: segment > job.skip,
+                bias: bias.filter(|_| in_tile && is_last).map_or(std::ptr::null(), <[f32]>::as_ptr),
                 ahead,
             };
             // SAFETY: the caller vouches for the rows; `lines` are as many as the operands say.
@@ -244,11 +296,19 @@ unsafe fn multiply_panel(
         }
         segment += group;
     }
-    let bias = job.bias.map(|bias| &bias[panel.start..panel.start + panel.columns]);
+    if in_tile {
+        return;
+    }
     for r in 0..count {
         // SAFETY: a row of the block, which this task alone writes.
         let row = unsafe { std::slice::from_raw_parts_mut(out.add(r * out_stride), panel.columns) };
-        bias_activation(job.isa, row, bias, job.activation);
+        match job.finish {
+            Finish::Activation(activation) => bias_activation(job.isa, row, bias, activation),
+            Finish::Residual(residual) => {
+                let (base, gate) = residual.run(first + r, panel.start, panel.columns);
+                bias_gate_add(job.isa, base, row, bias, gate);
+            }
+        }
         match job.target {
             Target::Single(..) if direct.is_some() => {}
             Target::Single(out, stride) => {
@@ -273,62 +333,6 @@ unsafe fn multiply_panel(
     }
 }
 
-/// Words of a row of `k` values for panels of `form`.
-pub(crate) fn row_words(isa: Isa, form: Form, k: usize) -> usize {
-    k.next_multiple_of(form.inputs()) / packing(isa, form)
-}
-
-/// Values in a word of a row.
-fn packing(isa: Isa, form: Form) -> usize {
-    match form.product(isa) {
-        Product::Pairs => 2,
-        Product::Single => 1,
-    }
-}
-
-/// Rounds a row to the words that panels of `form` are multiplied with; what the words hold more is zero.
-pub(crate) fn round_row(isa: Isa, form: Form, row: &[f32], words: &mut [u32]) {
-    match (form, form.product(isa)) {
-        (Form::Single, _) => words.iter_mut().zip(row).for_each(|(word, x)| *word = x.to_bits()),
-        (_, Product::Pairs) => round_pairs(isa, row, words),
-        (Form::Bf16, _) => round_bf16(isa, row, words),
-        (Form::F16, _) => round_f16(isa, row, words),
-    }
-}
-
-/// Rounds `f32` rows to the words `panels` multiply on `isa`; `None` where the rows serve as they are.
-///
-/// # Safety
-/// `rows` rows of `k` values, `stride` apart, must be readable.
-pub(crate) unsafe fn round_rows(
-    isa: Isa,
-    form: Form,
-    base: Raw<f32>,
-    stride: usize,
-    rows: usize,
-    k: usize,
-) -> Option<Vec<u32>> {
-    if form == Form::Single {
-        return None;
-    }
-    let width = row_words(isa, form, k);
-    let mut words: Vec<u32> = Vec::with_capacity(rows * width);
-    let out = Raw(words.as_mut_ptr());
-    (0..rows).into_par_iter().with_min_len(8).for_each(|r| {
-        // SAFETY: rows are read as the caller vouches, and written apart, whole.
-        let (row, out) = unsafe {
-            (
-                std::slice::from_raw_parts(base.get().add(r * stride), k),
-                std::slice::from_raw_parts_mut(out.get().add(r * width), width),
-            )
-        };
-        round_row(isa, form, row, out);
-    });
-    // SAFETY: `round_row` writes all words of a row.
-    unsafe { words.set_len(rows * width) };
-    Some(words)
-}
-
 /// Multiplies a panel that fits the first cache `rounds` times and says how many operations that was: the rate that
 /// nothing built on the tile can exceed.
 pub(crate) fn ceiling(isa: Isa, form: Form, rounds: usize) -> f64 {
@@ -347,6 +351,7 @@ pub(crate) fn ceiling(isa: Isa, form: Form, rounds: usize) -> f64 {
         out: out.as_mut_ptr(),
         out_stride: 64,
         accumulate: false,
+        bias: std::ptr::null(),
         ahead: &[],
     };
     for _ in 0..rounds {

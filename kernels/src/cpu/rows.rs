@@ -3,8 +3,8 @@
 #![allow(unsafe_code, reason = "pointers shared between threads that write apart")]
 
 use candle_core::{CpuStorage, DType, Storage, Tensor};
-use rayon::prelude::*;
 
+use super::share::share_rows;
 use crate::Result;
 
 /// A pointer that threads share; whoever follows it answers for what it points at.
@@ -126,23 +126,19 @@ pub(crate) fn with_all<T, const N: usize>(
 pub(crate) fn map_rows(shape: &[usize], f: impl Fn(usize, &mut [f32]) + Sync) -> Result<Tensor> {
     let d = shape.last().copied().unwrap_or(1);
     let rows = shape.iter().product::<usize>() / d.max(1);
-    // As much as a second cache holds comfortably.
-    let together = (CHUNK / d.max(1)).max(1);
     // SAFETY: every row is written by `f`, and rows lie apart.
     unsafe {
         build(shape, |out| {
-            (0..rows.div_ceil(together)).into_par_iter().for_each(|chunk| {
-                for row in chunk * together..rows.min((chunk + 1) * together) {
-                    f(row, std::slice::from_raw_parts_mut(out.get().add(row * d), d));
-                }
-            });
+            share_rows(
+                rows,
+                d,
+                || (),
+                |(), row| f(row, std::slice::from_raw_parts_mut(out.get().add(row * d), d)),
+            );
             Ok(())
         })
     }
 }
-
-/// Values of the rows a thread takes at once.
-const CHUNK: usize = 32 * 1024;
 
 /// Whether the CPU kernels take these tensors: all are there, and no gradient is asked of them.
 pub(crate) fn on_cpu(tensors: &[&Tensor]) -> bool {

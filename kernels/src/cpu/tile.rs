@@ -32,6 +32,8 @@ pub(crate) struct Operands<'a> {
     pub out_stride: usize,
     /// Adds to what the output holds instead of replacing it.
     pub accumulate: bool,
+    /// Added to every row last: as many values as the tile has columns. Null where there is nothing to add.
+    pub bias: *const f32,
     /// Lines that are multiplied with later; they are fetched from memory on the way, each tile going on where the one before
     /// ended. Empty where nobody knows.
     pub ahead: &'a [Line],
@@ -75,8 +77,8 @@ pub(crate) fn height(isa: Isa, vectors: usize) -> usize {
 /// Multiplies `rows` rows, up to [`ROWS`], tile after tile; returns what is left to fetch ahead.
 ///
 /// # Safety
-/// Every row pointer in use must be readable for `steps` words, the panel for `segments * steps * vectors` lines, the
-/// output writable for `rows` rows of `16 * vectors` values, and `isa` must be one this machine has.
+/// Every row pointer in use must be readable for `steps` words, the panel for `segments * steps * vectors` lines, a bias
+/// for `16 * vectors` values, the output writable for `rows` rows of `16 * vectors` values, and `isa` must be one this machine has.
 pub(crate) unsafe fn multiply<'a>(
     isa: Isa,
     product: Product,
@@ -188,6 +190,10 @@ unsafe fn portable<const R: usize, const V: usize>(o: &Operands<'_>) {
                 } else {
                     *out = *sums;
                 }
+                if !o.bias.is_null() {
+                    let bias = &*o.bias.add(16 * v).cast::<[f32; 16]>();
+                    out.iter_mut().zip(bias).for_each(|(out, bias)| *out += bias);
+                }
             }
         }
     }
@@ -249,6 +255,11 @@ mod x86 {
                             } else {
                                 sum
                             };
+                            let sum = if o.bias.is_null() {
+                                sum
+                            } else {
+                                _mm512_add_ps(sum, _mm512_loadu_ps(o.bias.add(16 * v)))
+                            };
                             _mm512_storeu_ps(out, sum);
                         }
                     }
@@ -292,6 +303,12 @@ mod x86 {
                             _mm256_add_ps(sum, _mm256_loadu_ps(out))
                         } else {
                             sum
+                        };
+                        let sum = if o.bias.is_null() {
+                            sum
+                        } else {
+                            let bias = o.bias.add(16 * part + 8 * v);
+                            _mm256_add_ps(sum, _mm256_loadu_ps(bias))
                         };
                         _mm256_storeu_ps(out, sum);
                     }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor};
 
-use super::matmul::form;
+use super::matrix::form;
+use super::operand::{Input, Operand};
 use crate::cases::{self, Case};
-use crate::cpu::flash::{Bias, Heads, Queries, attend, pack_heads};
+use crate::cpu::flash::{Bias, Heads, Rows, Wide, attend, pack_heads};
 use crate::cpu::isa::Isa;
+use crate::cpu::rounded::{Rounded, Target};
 use crate::cpu::rows::{build, wide, with_values};
 use crate::{Error, Result, compare};
 
@@ -36,39 +38,58 @@ enum Form {
 }
 
 impl KeyValue {
-    /// Packs keys and values `(s_k, heads, head_dim)` for products computed in `compute`.
+    /// Packs keys and values `(s_k, heads, head_dim)` for products computed in `compute`; keys that were rounded are
+    /// `(s_k, heads * head_dim)`.
     ///
     /// # Errors
-    /// Shapes that differ, are empty or not of rank three, and a dtype that products are not computed in.
-    pub fn new(key: &Tensor, value: &Tensor, compute: DType) -> Result<Self> {
-        if key.rank() != 3 || key.dims() != value.dims() || key.elem_count() == 0 {
-            return Err(Error::Shape {
-                op: "attention",
-                what: "value",
-                found: value.dims().to_vec(),
-                expected: "(s_k, heads, head_dim), as the key",
-            });
-        }
-        let (s_k, heads, head_dim) = key.dims3()?;
+    /// Shapes that differ, are empty or not of rank three, a dtype that products are not computed in, keys rounded for
+    /// another.
+    pub fn new<'a>(key: impl Into<Input<'a>>, value: &Tensor, compute: DType) -> Result<Self> {
+        let key = key.into();
+        key.check_compute("attention", compute)?;
+        let wrong = || Error::Shape {
+            op: "attention",
+            what: "value",
+            found: value.dims().to_vec(),
+            expected: "(s_k, heads, head_dim), as the key",
+        };
+        let &[s_k, heads, head_dim] = value.dims() else {
+            return Err(wrong());
+        };
         let dims = [s_k, heads, head_dim];
-        let form = if key.device().is_cpu() {
-            let (key, value) = (wide(key)?, wide(value)?);
-            let heads = with_values(&key, |keys| {
-                with_values(&value, |values| {
-                    let rows = |values, x: &Tensor| Queries {
-                        values,
-                        stride: [x.stride()[0], x.stride()[1]],
+        let is_alike = match key {
+            Input::Tensor(key) => key.dims() == dims,
+            Input::Operand(key) => key.dims() == [s_k, heads * head_dim],
+        };
+        if !is_alike || value.elem_count() == 0 {
+            return Err(wrong());
+        }
+        let isa = Isa::current();
+        let packs = |key: Rows<'_>| {
+            let value = wide(value)?;
+            with_values(&value, |values| {
+                let values = Wide { values, stride: [value.stride()[0], value.stride()[1]] };
+                Ok(Form::Packed(Arc::new(pack_heads(isa, key, values, dims, form(compute)?))))
+            })
+        };
+        let form = match key.heads(head_dim, isa) {
+            Some(rounded) => packs(Rows::Rounded(rounded))?,
+            None => {
+                let key = match key {
+                    Input::Tensor(key) => key.clone(),
+                    Input::Operand(key) => key.to_tensor()?.reshape(&dims)?,
+                };
+                if key.device().is_cpu() {
+                    let key = wide(&key)?;
+                    let stride = [key.stride()[0], key.stride()[1]];
+                    with_values(&key, |values| packs(Rows::Wide(Wide { values, stride })))?
+                } else {
+                    let place = |x: &Tensor| -> Result<Tensor> {
+                        Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(compute)?)
                     };
-                    let (keys, values) = (rows(keys, &key), rows(values, &value));
-                    Ok(pack_heads(Isa::current(), keys, values, dims, form(compute)?))
-                })
-            })?;
-            Form::Packed(Arc::new(heads))
-        } else {
-            let place = |x: &Tensor| -> Result<Tensor> {
-                Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(compute)?)
-            };
-            Form::Plain { key: place(key)?, value: place(value)? }
+                    Form::Plain { key: place(&key)?, value: place(value)? }
+                }
+            }
         };
         Ok(Self { form, dims, dtype: compute, last_log_count: 0.0 })
     }
@@ -145,6 +166,52 @@ pub fn attention(
     Ok(y)
 }
 
+/// [`attention`] of rounded queries, rounded for the layer after it.
+///
+/// # Shapes
+/// `query: (s_q, heads * head_dim)`, result as `query`.
+///
+/// # Errors
+/// Queries of another width than the keys, or rounded for products in another dtype.
+pub fn attention_rounded(query: &Operand, key_value: &KeyValue, scale: f64) -> Result<Operand> {
+    let [s_k, heads, head_dim] = key_value.dims;
+    let [s_q, width] = query.dims();
+    let compute = key_value.dtype;
+    Input::Operand(query).check_compute("attention", compute)?;
+    if width != heads * head_dim {
+        return Err(Error::Shape {
+            op: "attention",
+            what: "query",
+            found: vec![s_q, width],
+            expected: "(s_q, heads * head_dim)",
+        });
+    }
+    let split = || Ok::<_, Error>(query.to_tensor()?.reshape((s_q, heads, head_dim))?);
+    let isa = Isa::current();
+    let (Some(rows), Form::Packed(packed)) =
+        (Input::Operand(query).heads(head_dim, isa), &key_value.form)
+    else {
+        let y = attention(&split()?, key_value, scale, None)?;
+        return Operand::new(&y.reshape((s_q, width))?, compute);
+    };
+    let (form, raise) = (form(compute)?, key_value.last_log_count);
+    let dims = [s_q, s_k, heads, head_dim];
+    let fill = |out, stride| {
+        let (out, rows) = (Target::words(out, stride, form), Rows::Rounded(rows));
+        attend(isa, packed, rows, dims, scale as f32, raise, None, out);
+    };
+    #[expect(unsafe_code, reason = "outputs written by several threads")]
+    // SAFETY: `attend` writes every head of every row, and heads are whole words.
+    let y = unsafe { Rounded::build(isa, form, [s_q, width], fill) };
+    let y = Operand::from_rounded(y, compute);
+    y.drift("attention", || {
+        let (key, value) = key_value.tensors()?;
+        let y = reference(&split()?, (&key, &value), raise, scale, None)?;
+        Ok(y.reshape((s_q, width))?)
+    })?;
+    Ok(y)
+}
+
 fn flash(
     query: &Tensor,
     key_value: &KeyValue,
@@ -156,7 +223,7 @@ fn flash(
     let bias = bias.map(wide).transpose()?;
     let run = |bias: Option<Bias<'_>>| {
         with_values(&q, |values| {
-            let queries = Queries { values, stride: [q.stride()[0], q.stride()[1]] };
+            let queries = Rows::Wide(Wide { values, stride: [q.stride()[0], q.stride()[1]] });
             let [s_k, heads, head_dim] = key_value.dims;
             let dims = [q.dims()[0], s_k, heads, head_dim];
             #[expect(unsafe_code, reason = "outputs written by several threads")]
@@ -164,6 +231,7 @@ fn flash(
             unsafe {
                 build(q.dims(), |out| {
                     let raise = key_value.last_log_count;
+                    let out = Target::Single(out, heads * head_dim);
                     attend(Isa::current(), packed, queries, dims, scale, raise, bias, out);
                     Ok(())
                 })
@@ -230,8 +298,13 @@ pub fn cases() -> Result<Vec<Case>> {
             ("padding and a bias over two blocks", 25, 300, 1, 40, true, 3),
             ("one wide head", 100, 100, 1, 384, false, 1),
         ] {
-            cases.push(case(dtype, what, [s_q, s_k, heads, head_dim], bias, repeated)?);
+            let sizes = [s_q, s_k, heads, head_dim];
+            cases.push(case(dtype, what, sizes, bias, repeated)?);
+            if !bias {
+                cases.push(rounded_case(dtype, what, sizes, repeated)?);
+            }
         }
+        cases.push(rounded_case(dtype, "odd heads", [5, 9, 3, 7], 1)?);
     }
     Ok(cases)
 }
@@ -280,6 +353,43 @@ fn case(
         fast: Box::new(move || attention(&query, &packed, scale, bias.as_ref())),
         reference: Box::new(move || {
             reference(&query2, (&key, &value), raise, scale, bias2.as_ref())
+        }),
+    })
+}
+
+/// Queries and keys rounded before the products.
+fn rounded_case(
+    dtype: DType,
+    what: &'static str,
+    [s_q, s_k, heads, head_dim]: [usize; 4],
+    repeated: usize,
+) -> Result<Case> {
+    let width = heads * head_dim;
+    let query = (cases::values(&[s_q, width], 2)? * 3.0)?;
+    let key = cases::values(&[s_k, width], 1)?;
+    let value = cases::values(&[s_k, heads, head_dim], 3)?;
+    let scale = 1.0 / (head_dim as f64).sqrt();
+    let place = |x: &Tensor| -> Result<Tensor> {
+        let x = x.reshape((s_k, heads, head_dim))?;
+        Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(dtype)?)
+    };
+    let (key2, value2) = (place(&key)?, place(&value)?);
+    let query2 = query.reshape((s_q, heads, head_dim))?;
+    Ok(Case {
+        op: "attention_rounded",
+        what,
+        dtype,
+        flops: 4.0 * (s_q * s_k * heads * head_dim) as f64,
+        bytes: 0.0,
+        fast: Box::new(move || {
+            let (query, key) = (Operand::new(&query, dtype)?, Operand::new(&key, dtype)?);
+            let packed = KeyValue::new(&key, &value, dtype)?.with_last_repeated(repeated);
+            attention_rounded(&query, &packed, scale)?.to_tensor()
+        }),
+        reference: Box::new(move || {
+            let raise = (repeated as f32).ln();
+            let y = reference(&query2, (&key2, &value2), raise, scale, None)?;
+            Operand::new(&y.reshape((s_q, width))?, dtype)?.to_tensor()
         }),
     })
 }

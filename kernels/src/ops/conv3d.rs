@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::matmul::{Activation, Matrix, form};
+use super::matmul::Activation;
+use super::matrix::{Matrix, form};
 use crate::cases::{self, Case};
-use crate::cpu::gemm::{Job, Target, contiguous_segment, round_rows, run, widening};
+use crate::cpu::gemm::{Finish, Job, contiguous_segment, run, widening};
 use crate::cpu::isa::Isa;
 use crate::cpu::panels::Panels;
 use crate::cpu::pixels::{Frames, Patches, Taps, Window};
+use crate::cpu::rounded::{Rounded, Target};
 use crate::cpu::rows::{Raw, build, with_values};
 use crate::{Error, Result, compare};
 
@@ -206,17 +208,18 @@ fn packed(
             unsafe {
                 let base = |values: &[f32]| Raw(values.as_ptr().cast_mut());
                 let round = |values, frames| {
-                    round_rows(isa, panels.form(), base(values), c, frames * h * w, c)
+                    Rounded::of(isa, panels.form(), [frames * h * w, c], base(values), c)
                 };
                 let (narrow_past, narrow) = (round(past, from_past), round(x, t));
                 let words = panels.steps() / (kt * kh * kw) * widening;
                 let mut frames = Frames::new(h * w * words, words);
                 frames.zeros(causal - from_past);
-                frames.add(
-                    narrow_past.as_ref().map_or(base(past).get().cast(), |x| x.as_ptr()),
-                    from_past,
-                );
-                frames.add(narrow.as_ref().map_or(base(x).get().cast(), |x| x.as_ptr()), t);
+                let first = |rounded: &Option<Rounded>, values: &[f32]| match rounded {
+                    Some(rounded) => rounded.words().0.get().cast_const(),
+                    None => values.as_ptr().cast(),
+                };
+                frames.add(first(&narrow_past, past), from_past);
+                frames.add(first(&narrow, x), t);
                 build(&[out_t, out_h, out_w, n], |out| {
                     let zeros = frames.leading_zeros();
                     let frame = out_h * out_w;
@@ -238,7 +241,7 @@ fn packed(
                             // Within the output, which has `out_t` frames.
                             target: Target::Single(Raw(out.get().add(from * frame * n)), n),
                             bias: bias.as_deref(),
-                            activation: Activation::None,
+                            finish: Finish::Activation(Activation::None),
                         };
                         let taps = Taps { frames: &frames, window: &window, from };
                         if gathers {

@@ -1,17 +1,16 @@
 //! Linear layers: activations times a weight matrix that is packed once.
 
-use std::sync::Arc;
-
 use candle_core::{DType, Device, Tensor};
 
+use super::matrix::{Matrix, shape_error};
+use super::modulate::{Residual, Rows};
+use super::operand::{Input, Operand};
 use crate::cases::{self, Case};
-use crate::cpu::gemm::{
-    Job, Strided, Target, contiguous_segment, round_rows, row_words, run, widening,
-};
+use crate::cpu::gemm::{Finish, Job, Strided, contiguous_segment, run, widening};
 use crate::cpu::isa::Isa;
-use crate::cpu::pack::{Source, pack_rows, unpack};
-use crate::cpu::panels::{Form, Panels};
-use crate::cpu::rows::{Raw, build, flat_rows, with_bytes, with_values};
+use crate::cpu::panels::Panels;
+use crate::cpu::rounded::{Rounded, Target, row_words};
+use crate::cpu::rows::{Raw, build, flat_rows, with_values};
 use crate::cpu::tile::ROWS;
 use crate::{Error, Result, compare};
 
@@ -27,321 +26,165 @@ pub enum Activation {
     Silu,
 }
 
-/// A weight matrix `(n, k)`, in the form the device multiplies fastest.
-#[derive(Debug, Clone)]
-pub struct Matrix {
-    weight: Weight,
-    n: usize,
-    k: usize,
-    dtype: DType,
-    device: Device,
-}
-
-#[derive(Debug, Clone)]
-enum Weight {
-    /// On the CPU.
-    Packed(Arc<Panels>),
-    /// Elsewhere, `(n, k)` in the dtype of the products.
-    Plain(Tensor),
-}
-
-/// Rows of a weight matrix, to be packed below those of other parts.
-#[derive(Debug, Clone, Copy)]
-pub enum Part<'a> {
-    /// A tensor `(n, k)`.
-    Tensor(&'a Tensor),
-    /// Values as they lie in a file: little-endian, row after row, not necessarily aligned.
-    Bytes {
-        /// `n * k` values.
-        bytes: &'a [u8],
-        /// `F32`, `BF16` or `F16`.
-        dtype: DType,
-        /// Outputs.
-        n: usize,
-        /// Inputs.
-        k: usize,
-    },
-}
-
-impl Matrix {
-    /// Packs a weight of shape `(n, k)` for products computed in `compute` (`F32`, `BF16` or `F16`).
-    ///
-    /// # Errors
-    /// A weight that is not of rank two, or not of a floating dtype.
-    pub fn new(weight: &Tensor, compute: DType) -> Result<Self> {
-        Self::concat(&[Part::Tensor(weight)], compute, weight.device())
-    }
-
-    /// Packs the rows of several weights, one below the other, so that one product computes them all.
-    ///
-    /// # Errors
-    /// No parts, parts of different widths, of another rank than two, with too few bytes, or of a dtype that is not
-    /// `F32`, `BF16` or `F16`.
-    pub fn concat(parts: &[Part<'_>], compute: DType, device: &Device) -> Result<Self> {
-        let form = form(compute)?;
-        let mut shapes = Vec::with_capacity(parts.len());
-        for part in parts {
-            shapes.push(part.shape()?);
-        }
-        let k = shapes.first().map_or(0, |shape| shape[1]);
-        if let Some(odd) = shapes.iter().find(|shape| shape[1] != k) {
-            return Err(shape_error(odd));
-        }
-        let n = shapes.iter().map(|shape| shape[0]).sum();
-        if n == 0 || k == 0 {
-            return Err(shape_error(&[n, k]));
-        }
-        let weight = if device.is_cpu() {
-            Weight::Packed(Arc::new(pack(parts, k, form)?))
-        } else {
-            let place = |part: &Part<'_>| -> Result<Tensor> {
-                Ok(match *part {
-                    Part::Tensor(x) => x.to_device(device)?.to_dtype(compute)?,
-                    Part::Bytes { bytes, dtype, n, k } => {
-                        let bytes = &bytes[..n * k * dtype.size_in_bytes()];
-                        Tensor::from_raw_buffer(bytes, dtype, &[n, k], device)?.to_dtype(compute)?
-                    }
-                })
-            };
-            let placed = parts.iter().map(place).collect::<Result<Vec<_>>>()?;
-            Weight::Plain(Tensor::cat(&placed, 0)?)
-        };
-        Ok(Self { weight, n, k, dtype: compute, device: device.clone() })
-    }
-
-    /// Outputs.
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
-    /// Inputs.
-    pub fn k(&self) -> usize {
-        self.k
-    }
-
-    /// The dtype products are computed in.
-    pub fn dtype(&self) -> DType {
-        self.dtype
-    }
-
-    /// The device the weight lives on.
-    pub fn device(&self) -> &Device {
-        &self.device
-    }
-
-    pub(crate) fn into_panels(self) -> Option<Arc<Panels>> {
-        match self.weight {
-            Weight::Packed(panels) => Some(panels),
-            Weight::Plain(_) => None,
-        }
-    }
-
-    /// The weight as a tensor `(n, k)` in the dtype of the products; copied out of the packed form.
-    ///
-    /// # Errors
-    /// Those of the tensor library.
-    pub fn to_tensor(&self) -> Result<Tensor> {
-        match &self.weight {
-            Weight::Packed(panels) => {
-                let values = unpack(panels, self.k);
-                let weight = Tensor::from_vec(values, (self.n, self.k), &Device::Cpu)?;
-                Ok(weight.to_dtype(self.dtype)?)
-            }
-            Weight::Plain(weight) => Ok(weight.clone()),
-        }
-    }
-}
-
-impl Part<'_> {
-    fn shape(&self) -> Result<[usize; 2]> {
-        match *self {
-            Part::Tensor(x) => match *x.dims() {
-                [n, k] => Ok([n, k]),
-                _ => Err(shape_error(x.dims())),
-            },
-            Part::Bytes { bytes, dtype, n, k } => {
-                if !matches!(dtype, DType::F32 | DType::BF16 | DType::F16) {
-                    return Err(Error::DType { op: "matrix", found: dtype });
-                }
-                let wanted = n.checked_mul(k).and_then(|x| x.checked_mul(dtype.size_in_bytes()));
-                if wanted.is_none_or(|wanted| bytes.len() < wanted) {
-                    return Err(shape_error(&[n, k]));
-                }
-                Ok([n, k])
-            }
-        }
-    }
-}
-
-fn shape_error(found: &[usize]) -> Error {
-    Error::Shape { op: "matrix", what: "weight", found: found.to_vec(), expected: "(n, k)" }
-}
-
-/// The packed form of a dtype.
-pub(crate) fn form(compute: DType) -> Result<Form> {
-    match compute {
-        DType::F32 => Ok(Form::Single),
-        DType::BF16 => Ok(Form::Bf16),
-        DType::F16 => Ok(Form::F16),
-        found => Err(Error::DType { op: "matrix", found }),
-    }
-}
-
-/// Packs parts one after the other: each adds its address to `sources` while its storage is borrowed.
-fn pack(parts: &[Part<'_>], k: usize, form: Form) -> Result<Panels> {
-    fn next(parts: &[Part<'_>], sources: &mut Vec<Source>, k: usize, form: Form) -> Result<Panels> {
-        match parts {
-            [] => {
-                #[expect(unsafe_code, reason = "sources are addresses")]
-                // SAFETY: every source was made below from values that are still borrowed.
-                let panels = unsafe { pack_rows(Isa::current(), sources, k, form) };
-                Ok(panels)
-            }
-            [Part::Bytes { bytes, dtype, n, .. }, rest @ ..] => {
-                sources.push(Source {
-                    base: Raw(bytes.as_ptr().cast_mut()),
-                    dtype: *dtype,
-                    rows: *n,
-                    stride: k * dtype.size_in_bytes(),
-                });
-                next(rest, sources, k, form)
-            }
-            [Part::Tensor(x), rest @ ..] => {
-                let x = match x.dtype() {
-                    DType::F32 | DType::BF16 | DType::F16 => (*x).clone(),
-                    _ => x.to_dtype(DType::F32)?,
-                };
-                let x = if k > 1 && x.stride()[1] != 1 { x.contiguous()? } else { x };
-                with_bytes(&x, |base, dtype| {
-                    sources.push(Source {
-                        base,
-                        dtype,
-                        rows: x.dims()[0],
-                        stride: x.stride()[0] * dtype.size_in_bytes(),
-                    });
-                    next(rest, sources, k, form)
-                })
-            }
-        }
-    }
-    next(parts, &mut Vec::with_capacity(parts.len()), k, form)
-}
-
 /// `activation(x * weight^T + bias)`.
 ///
 /// # Shapes
-/// `x: (.., k)`, `weight: (n, k)`, `bias: (n)` in `f32`, result `(.., n)` in the dtype of `x`.
+/// `x: (.., k)`, `weight: (n, k)`, `bias: (n)` in `f32`, result `(.., n)` in the dtype of a tensor `x`.
 ///
 /// # Errors
-/// Shapes that do not fit.
-pub fn linear(
-    x: &Tensor,
+/// Shapes that do not fit, rows rounded for products in another dtype.
+pub fn linear<'a>(
+    x: impl Into<Input<'a>>,
     weight: &Matrix,
     bias: Option<&Tensor>,
     activation: Activation,
 ) -> Result<Tensor> {
+    let x = x.into();
     check(x, weight, bias)?;
-    let y = match &weight.weight {
-        Weight::Packed(panels) if x.device().is_cpu() && !x.track_op() => {
-            packed(x, weight, panels, bias, activation)?
+    let slow = || reference(&x.to_tensor()?, &weight.to_tensor()?, bias, activation);
+    let y = match weight.panels() {
+        Some(panels) if x.on_cpu() => {
+            packed(x, weight, panels, bias, Finish::Activation(activation))?
         }
-        _ => return reference(x, &weight.to_tensor()?, bias, activation),
+        _ => return slow(),
     };
-    compare::drift("linear", weight.dtype, &y, || {
-        reference(x, &weight.to_tensor()?, bias, activation)
-    })?;
+    compare::drift("linear", weight.dtype(), &y, slow)?;
     Ok(y)
 }
 
-/// `activation(x * up^T + up_bias) * down^T + down_bias`, some rows at a time, so that the widest activation is never
-/// held whole. Equal bit for bit to two calls of [`linear`].
+/// `residual + (x * weight^T + bias) * gate`. Equal bit for bit to [`linear`], then [`Residual::add`].
 ///
 /// # Shapes
-/// `x: (tokens, k)`, `up: (f, k)`, `down: (n, f)`, biases in `f32`, result `(tokens, n)` in the dtype of `x`.
+/// `x: (tokens, k)`, `weight: (n, k)`, `bias: (n)` in `f32`, result as the residual.
 ///
 /// # Errors
-/// Shapes that do not fit.
-pub fn feed_forward(
-    x: &Tensor,
+/// As for [`linear`].
+pub fn linear_residual<'a>(
+    x: impl Into<Input<'a>>,
+    weight: &Matrix,
+    bias: Option<&Tensor>,
+    residual: &Residual<'_>,
+) -> Result<Tensor> {
+    let x = x.into();
+    check(x, weight, bias)?;
+    residual.check(&[rows_of(x)?, weight.n()])?;
+    if is_narrow(x) {
+        return residual.add(&linear(x, weight, bias, Activation::None)?);
+    }
+    let slow = || {
+        let y = reference(&x.to_tensor()?, &weight.to_tensor()?, bias, Activation::None)?;
+        residual.reference(&y)
+    };
+    let y = match weight.panels() {
+        Some(panels) if x.on_cpu() && residual.on_cpu() => {
+            residual.with_rows(|rows| packed(x, weight, panels, bias, Finish::Residual(rows)))?
+        }
+        _ => return slow(),
+    };
+    let y = y.to_dtype(residual.base.dtype())?;
+    compare::drift("linear_residual", weight.dtype(), &y, slow)?;
+    Ok(y)
+}
+
+/// `residual + (activation(x * up^T + up_bias) * down^T + down_bias) * gate`, some rows at a time, so that the widest
+/// activation is never held whole. Equal bit for bit to [`linear`] and [`linear_residual`].
+///
+/// # Shapes
+/// `x: (tokens, k)`, `up: (f, k)`, `down: (n, f)`, biases in `f32`, result as the residual `(tokens, n)`.
+///
+/// # Errors
+/// As for [`linear`].
+pub fn feed_forward<'a>(
+    x: impl Into<Input<'a>>,
     (up, up_bias): (&Matrix, Option<&Tensor>),
     activation: Activation,
     (down, down_bias): (&Matrix, Option<&Tensor>),
+    residual: &Residual<'_>,
 ) -> Result<Tensor> {
-    let (tokens, _) = x.dims2()?;
+    let x = x.into();
     check(x, up, up_bias)?;
-    if down.k != up.n {
-        return Err(shape_error(&[down.n, down.k]));
+    if down.k() != up.n() {
+        return Err(shape_error(&[down.n(), down.k()]));
     }
     check_bias(down, down_bias)?;
-    let (Weight::Packed(first), Weight::Packed(second)) = (&up.weight, &down.weight) else {
-        return linear(&linear(x, up, up_bias, activation)?, down, down_bias, Activation::None);
+    let tokens = rows_of(x)?;
+    residual.check(&[tokens, down.n()])?;
+    let on_cpu = x.on_cpu() && residual.on_cpu() && !is_narrow(x);
+    let (Some(first), Some(second), false) =
+        (up.panels(), down.panels(), !on_cpu || cfg!(feature = "check"))
+    else {
+        return linear_residual(&linear(x, up, up_bias, activation)?, down, down_bias, residual);
     };
-    if !x.device().is_cpu() || x.track_op() || x.dtype() != DType::F32 || cfg!(feature = "check") {
-        return linear(&linear(x, up, up_bias, activation)?, down, down_bias, Activation::None);
-    }
-    let (isa, n) = (Isa::current(), down.n);
+    let (isa, n) = (Isa::current(), down.n());
     let (up_bias, down_bias) = (bias_values(up_bias)?, bias_values(down_bias)?);
-    let (wide, stride) = flat_rows(x)?;
-    with_values(&wide, |values| {
-        let together = (HIDDEN_WORDS / up.n).next_multiple_of(ROWS).min(tokens.max(1));
-        let width = row_words(isa, second.form(), up.n);
-        let mut hidden: Vec<u32> = Vec::with_capacity(together * width);
-        let hidden = Raw(hidden.as_mut_ptr());
-        #[expect(unsafe_code, reason = "rows by pointer")]
-        // SAFETY: `flat_rows` gives `tokens` rows of `k` values `stride` apart inside `values`; `hidden` has room for
-        // `together` rows of `width` words, which the first product writes but for a last word of padding, and the
-        // second product writes every output.
-        unsafe {
-            if up.n % 2 == 1 {
-                (0..together).for_each(|r| hidden.get().add((r + 1) * width - 1).write(0));
-            }
-            build(&[tokens, n], |out| {
-                for start in (0..tokens).step_by(together) {
-                    let rows = together.min(tokens - start);
-                    let base = Raw(values[start * stride..].as_ptr().cast_mut());
-                    let target = match second.form() {
-                        Form::Single => Target::Single(Raw(hidden.get().cast()), width),
-                        form => Target::Rounded(hidden, width, form),
-                    };
-                    let rounded = round_rows(isa, first.form(), base, stride, rows, up.k);
-                    let (base, stride) = words_of(isa, first, rounded.as_deref(), base, stride);
-                    product(
-                        isa,
-                        first,
-                        (base, stride),
-                        rows,
-                        up_bias.as_deref(),
-                        activation,
-                        target,
-                    );
-                    let target = Target::Single(Raw(out.get().add(start * n)), n);
-                    let bias = down_bias.as_deref();
-                    product(isa, second, (hidden, width), rows, bias, Activation::None, target);
+    let y = with_words(isa, x, first, [tokens, up.k()], |words, stride| {
+        residual.with_rows(|residual| {
+            let most = (HIDDEN_WORDS / up.n()).max(1).next_multiple_of(ROWS);
+            let together = most.min(tokens.max(1));
+            let width = row_words(isa, second.form(), up.n());
+            let mut hidden: Vec<u32> = Vec::with_capacity(together * width);
+            let hidden = Raw(hidden.as_mut_ptr());
+            #[expect(unsafe_code, reason = "rows by pointer")]
+            // SAFETY: `with_words` gives `tokens` rows `stride` apart; `hidden` has room for `together` rows of `width`
+            // words, which the first product writes but for a last word of padding, and the second product writes
+            // every output.
+            unsafe {
+                if up.n() % 2 == 1 {
+                    (0..together).for_each(|r| hidden.get().add((r + 1) * width - 1).write(0));
                 }
-                Ok(())
-            })
-        }
-    })
+                build(&[tokens, n], |out| {
+                    for start in (0..tokens).step_by(together) {
+                        let rows = together.min(tokens - start);
+                        let base = (Raw(words.get().add(start * stride)), stride);
+                        let target = Target::words(hidden, width, second.form());
+                        let (bias, finish) = (up_bias.as_deref(), Finish::Activation(activation));
+                        product(isa, first, base, rows, bias, finish, target);
+                        let target = Target::Single(Raw(out.get().add(start * n)), n);
+                        let finish = Finish::Residual(residual.from(start));
+                        let bias = down_bias.as_deref();
+                        product(isa, second, (hidden, width), rows, bias, finish, target);
+                    }
+                    Ok(())
+                })
+            }
+        })
+    })?;
+    Ok(y.to_dtype(residual.base.dtype())?)
 }
 
 /// Words of the widest activation held at once: what an allocator still keeps for the next time.
 const HIDDEN_WORDS: usize = 6 << 20;
 
-fn check(x: &Tensor, weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
-    if x.dims().last() != Some(&weight.k) {
-        return Err(Error::Shape {
+fn check(x: Input<'_>, weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
+    let found = x.shape();
+    if found.last() != Some(&weight.k()) {
+        return Err(Error::Shape { op: "linear", what: "input", found, expected: "(.., k)" });
+    }
+    x.check_compute("linear", weight.dtype())?;
+    check_bias(weight, bias)
+}
+
+/// Rows of a matrix; anything else is refused.
+fn rows_of(x: Input<'_>) -> Result<usize> {
+    match x.shape()[..] {
+        [rows, _] => Ok(rows),
+        _ => Err(Error::Shape {
             op: "linear",
             what: "input",
-            found: x.dims().to_vec(),
-            expected: "(.., k)",
-        });
+            found: x.shape(),
+            expected: "(tokens, k)",
+        }),
     }
-    check_bias(weight, bias)
+}
+
+/// Whether outputs are rounded to a narrower dtype before anything is added to them.
+fn is_narrow(x: Input<'_>) -> bool {
+    matches!(x, Input::Tensor(x) if x.dtype() != DType::F32)
 }
 
 fn check_bias(weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
     match bias {
-        Some(bias) if bias.elem_count() != weight.n => Err(Error::Shape {
+        Some(bias) if bias.elem_count() != weight.n() => Err(Error::Shape {
             op: "linear",
             what: "bias",
             found: bias.dims().to_vec(),
@@ -352,35 +195,68 @@ fn check_bias(weight: &Matrix, bias: Option<&Tensor>) -> Result<()> {
 }
 
 fn packed(
-    x: &Tensor,
+    x: Input<'_>,
     weight: &Matrix,
     panels: &Panels,
     bias: Option<&Tensor>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Result<Tensor> {
-    let (isa, k, n) = (Isa::current(), weight.k, weight.n);
-    let mut shape = x.dims().to_vec();
+    let (isa, k, n) = (Isa::current(), weight.k(), weight.n());
+    let mut shape = x.shape();
     let last = shape.len() - 1;
     let rows: usize = shape[..last].iter().product();
     shape[last] = n;
     let bias = bias_values(bias)?;
-    let (wide, stride) = flat_rows(x)?;
-    let y = with_values(&wide, |values| {
-        let base = Raw(values.as_ptr().cast_mut());
+    let y = with_words(isa, x, panels, [rows, k], |base, stride| {
         #[expect(unsafe_code, reason = "rows by pointer")]
-        // SAFETY: `flat_rows` gives `rows` rows of `k` values `stride` apart inside `values`; the product writes
-        // every output.
+        // SAFETY: `with_words` gives `rows` rows `stride` apart; the product writes every output.
         unsafe {
-            let rounded = round_rows(isa, panels.form(), base, stride, rows, k);
-            let words = words_of(isa, panels, rounded.as_deref(), base, stride);
             build(&shape, |out| {
                 let target = Target::Single(out, n);
-                product(isa, panels, words, rows, bias.as_deref(), activation, target);
+                product(isa, panels, (base, stride), rows, bias.as_deref(), finish, target);
                 Ok(())
             })
         }
     })?;
-    Ok(y.to_dtype(x.dtype())?)
+    Ok(match x {
+        Input::Tensor(x) => y.to_dtype(x.dtype())?,
+        Input::Operand(_) => y,
+    })
+}
+
+/// Calls `f` with the first word of rows that panels are multiplied with, and the words between rows.
+fn with_words<T>(
+    isa: Isa,
+    x: Input<'_>,
+    panels: &Panels,
+    [rows, k]: [usize; 2],
+    f: impl FnOnce(Raw<u32>, usize) -> Result<T>,
+) -> Result<T> {
+    let x = match x {
+        Input::Operand(x) => match x.rounded().filter(|x| x.serves(isa, panels.form())) {
+            Some(rounded) => {
+                let (base, stride) = rounded.words();
+                return f(base, stride);
+            }
+            // Rounded for another instruction set.
+            None => x.to_tensor()?,
+        },
+        Input::Tensor(x) => x.clone(),
+    };
+    let (wide, stride) = flat_rows(&x)?;
+    with_values(&wide, |values| {
+        let base = Raw(values.as_ptr().cast_mut());
+        #[expect(unsafe_code, reason = "rows by pointer")]
+        // SAFETY: `flat_rows` gives `rows` rows of `k` values `stride` apart inside `values`.
+        let rounded = unsafe { Rounded::of(isa, panels.form(), [rows, k], base, stride) };
+        match &rounded {
+            Some(rounded) => {
+                let (base, stride) = rounded.words();
+                f(base, stride)
+            }
+            None => f(Raw(base.get().cast()), stride),
+        }
+    })
 }
 
 fn bias_values(bias: Option<&Tensor>) -> Result<Option<Vec<f32>>> {
@@ -388,20 +264,6 @@ fn bias_values(bias: Option<&Tensor>) -> Result<Option<Vec<f32>>> {
         Some(bias) => Some(bias.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?),
         None => None,
     })
-}
-
-/// The words of rows, rounded or as they are, and how many lie between them.
-fn words_of(
-    isa: Isa,
-    panels: &Panels,
-    rounded: Option<&[u32]>,
-    base: Raw<f32>,
-    stride: usize,
-) -> (Raw<u32>, usize) {
-    match rounded {
-        Some(words) => (Raw(words.as_ptr().cast_mut()), panels.steps() * widening(isa, panels)),
-        None => (Raw(base.get().cast()), stride),
-    }
 }
 
 /// Multiplies rows of words with panels.
@@ -416,12 +278,12 @@ unsafe fn product(
     (base, stride): (Raw<u32>, usize),
     rows: usize,
     bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
     target: Target,
 ) {
     let segment = contiguous_segment(isa, panels);
     let pointers = Strided { base, stride, segment: segment * widening(isa, panels) };
-    let job = Job { isa, panels, rows, segment, skip: 0, target, bias, activation };
+    let job = Job { isa, panels, rows, segment, skip: 0, target, bias, finish };
     // SAFETY: as the caller vouches.
     unsafe { run(&job, &pointers) };
 }
@@ -471,6 +333,8 @@ pub fn cases() -> Result<Vec<Case>> {
             cases.push(case(dtype, rows, k, n, activation, what, false)?);
         }
         cases.push(case(dtype, 33, 64, 48, Activation::Silu, "outliers, a view", true)?);
+        cases.push(residual_case(dtype, "odd sizes, two gates", [29, 131, 97], true)?);
+        cases.push(residual_case(dtype, "several blocks", [400, 1600, 128], false)?);
         cases.push(feed_forward_case(dtype, "feed-forward", [37, 24, 95])?);
     }
     Ok(cases)
@@ -516,6 +380,39 @@ fn case(
     })
 }
 
+/// Rows rounded before the product, and a residual, gated by one of two rows or not at all.
+fn residual_case(
+    dtype: DType,
+    what: &'static str,
+    [tokens, k, n]: [usize; 3],
+    is_gated: bool,
+) -> Result<Case> {
+    let x = cases::values(&[tokens, k], 1)?;
+    let weight = (cases::values(&[n, k], 2)? * (1.0 / (k as f64).sqrt()))?.to_dtype(dtype)?;
+    let (bias, base) = (cases::values(&[n], 3)?, cases::values(&[tokens, n], 4)?);
+    let index: Vec<u32> = (0..tokens as u32).map(|i| i % 2).collect();
+    let gate = (cases::values(&[2, n], 5)?, Rows::Each(Tensor::new(index, &Device::Cpu)?));
+    let matrix = Matrix::new(&weight, dtype)?;
+    let (x2, bias2, base2, gate2) = (x.clone(), bias.clone(), base.clone(), gate.clone());
+    Ok(Case {
+        op: "linear_residual",
+        what,
+        dtype,
+        flops: 2.0 * (tokens * k * n) as f64,
+        bytes: 0.0,
+        fast: Box::new(move || {
+            let gate = is_gated.then_some((&gate.0, &gate.1));
+            let x = Operand::new(&x, dtype)?;
+            linear_residual(&x, &matrix, Some(&bias), &Residual { base: &base, gate })
+        }),
+        reference: Box::new(move || {
+            let gate = is_gated.then_some((&gate2.0, &gate2.1));
+            let y = reference(&x2, &weight, Some(&bias2), Activation::None)?;
+            Residual { base: &base2, gate }.reference(&y)
+        }),
+    })
+}
+
 fn feed_forward_case(dtype: DType, what: &'static str, [tokens, k, f]: [usize; 3]) -> Result<Case> {
     let x = cases::values(&[tokens, k], 1)?;
     let scaled = |n: usize, k: usize| -> Result<Tensor> {
@@ -525,7 +422,8 @@ fn feed_forward_case(dtype: DType, what: &'static str, [tokens, k, f]: [usize; 3
     let (up_bias, down_bias) = (cases::values(&[f], 4)?, cases::values(&[k], 5)?);
     let (up_packed, down_packed) = (Matrix::new(&up, dtype)?, Matrix::new(&down, dtype)?);
     let (x2, up_bias2, down_bias2) = (x.clone(), up_bias.clone(), down_bias.clone());
-    let gelu = Activation::GeluTanh;
+    let (base, gelu) = (cases::values(&[tokens, k], 6)?, Activation::GeluTanh);
+    let base2 = base.clone();
     Ok(Case {
         op: "feed_forward",
         what,
@@ -534,11 +432,12 @@ fn feed_forward_case(dtype: DType, what: &'static str, [tokens, k, f]: [usize; 3
         bytes: 0.0,
         fast: Box::new(move || {
             let (up, down) = ((&up_packed, Some(&up_bias)), (&down_packed, Some(&down_bias)));
-            feed_forward(&x, up, gelu, down)
+            feed_forward(&x, up, gelu, down, &Residual { base: &base, gate: None })
         }),
         reference: Box::new(move || {
             let hidden = reference(&x2, &up, Some(&up_bias2), gelu)?;
-            reference(&hidden, &down, Some(&down_bias2), Activation::None)
+            let y = reference(&hidden, &down, Some(&down_bias2), Activation::None)?;
+            Residual { base: &base2, gate: None }.reference(&y)
         }),
     })
 }

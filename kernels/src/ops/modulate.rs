@@ -3,8 +3,10 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::norm::normalise;
+use super::operand::Operand;
 use crate::cases::{self, Case};
-use crate::cpu::elementwise::{add, centre_scale, gate_add};
+use crate::cpu::elementwise::{bias_gate_add, centre_scale};
+use crate::cpu::gemm;
 use crate::cpu::isa::Isa;
 use crate::cpu::rows::{flat_rows, map_rows, on_cpu, with_all};
 use crate::{Error, Result, compare};
@@ -49,34 +51,35 @@ impl Rows {
     }
 }
 
-/// Layer norm without gain, then `y * (1 + scale) + shift`.
+/// Layer norm without gain, then `y * (1 + scale) + shift`, rounded for products in `compute`.
 ///
 /// # Shapes
 /// `x: (tokens, d)`, `scale` and `shift: (rows, d)` in `f32`, result as `x`.
 ///
 /// # Errors
-/// Shapes that do not fit.
+/// Shapes that do not fit, and a dtype that products are not computed in.
 pub fn norm_modulate(
     x: &Tensor,
     scale: &Tensor,
     shift: &Tensor,
     rows: &Rows,
     eps: f64,
-) -> Result<Tensor> {
+    compute: DType,
+) -> Result<Operand> {
     let (tokens, d) = check("norm_modulate", x, scale)?;
     check("norm_modulate", x, shift)?;
     if shift.dims() != scale.dims() {
         return Err(shape("norm_modulate", shift));
     }
     if !on_cpu(&[x, scale, shift]) {
-        return norm_modulate_reference(x, scale, shift, rows, eps);
+        return Operand::new(&norm_modulate_reference(x, scale, shift, rows, eps)?, compute);
     }
     let isa = Isa::current();
     let index = rows.indices(tokens, scale)?;
     let [(wide, stride), (scale_rows, scale_stride), (shift_rows, shift_stride)] =
         [flat_rows(x)?, flat_rows(scale)?, flat_rows(shift)?];
     let y = with_all([&wide, &scale_rows, &shift_rows], |[values, scales, shifts]| {
-        map_rows(&[tokens, d], |row, out| {
+        Operand::map([tokens, d], compute, |row, out| {
             let at = index.as_ref().map_or(0, |index| index[row] as usize);
             let scale = &scales[at * scale_stride..][..d];
             let shift = &shifts[at * shift_stride..][..d];
@@ -84,73 +87,96 @@ pub fn norm_modulate(
             centre_scale(isa, x, Some((scale, 1.0, shift)), eps as f32, out);
         })
     })?;
-    let y = y.to_dtype(x.dtype())?;
-    compare::drift("norm_modulate", DType::F32, &y, || {
-        norm_modulate_reference(x, scale, shift, rows, eps)
-    })?;
+    y.drift("norm_modulate", || norm_modulate_reference(x, scale, shift, rows, eps))?;
     Ok(y)
 }
 
-/// `residual + x * gate`.
-///
-/// # Shapes
-/// `residual` and `x: (tokens, d)`, `gate: (rows, d)` in `f32`, result as `residual`.
-///
-/// # Errors
-/// Shapes that do not fit.
-pub fn gate_residual(residual: &Tensor, x: &Tensor, gate: &Tensor, rows: &Rows) -> Result<Tensor> {
-    let (tokens, d) = check("gate_residual", x, gate)?;
-    if residual.dims() != x.dims() {
-        return Err(shape("gate_residual", residual));
-    }
-    if !on_cpu(&[residual, x, gate]) {
-        return gate_residual_reference(residual, x, gate, rows);
-    }
-    let isa = Isa::current();
-    let index = rows.indices(tokens, gate)?;
-    let [(wide, stride), (base, base_stride), (gate_rows, gate_stride)] =
-        [flat_rows(x)?, flat_rows(residual)?, flat_rows(gate)?];
-    let y = with_all([&wide, &base, &gate_rows], |[values, base, gates]| {
-        map_rows(&[tokens, d], |row, out| {
-            let at = index.as_ref().map_or(0, |index| index[row] as usize);
-            let x = &values[row * stride..][..d];
-            gate_add(isa, &base[row * base_stride..][..d], x, &gates[at * gate_stride..][..d], out);
-        })
-    })?;
-    let y = y.to_dtype(residual.dtype())?;
-    compare::drift("gate_residual", DType::F32, &y, || {
-        gate_residual_reference(residual, x, gate, rows)
-    })?;
-    Ok(y)
+/// What the outputs of a layer are added to: `base + x * gate`.
+#[derive(Debug, Clone, Copy)]
+pub struct Residual<'a> {
+    /// `(tokens, d)`.
+    pub base: &'a Tensor,
+    /// A table of factors `(rows, d)` in `f32`, and the row that each token takes; absent, all are one.
+    pub gate: Option<(&'a Tensor, &'a Rows)>,
 }
 
-/// `residual + x`, as [`gate_residual`] with a gate of one.
-///
-/// # Shapes
-/// `residual` and `x: (tokens, d)`, result as `residual`.
-///
-/// # Errors
-/// Shapes that do not fit.
-pub fn add_residual(residual: &Tensor, x: &Tensor) -> Result<Tensor> {
-    let &[tokens, d] = x.dims() else {
-        return Err(shape("add_residual", x));
-    };
-    if residual.dims() != x.dims() {
-        return Err(shape("add_residual", residual));
+impl<'a> Residual<'a> {
+    /// `base + x * gate`, in the dtype of the base.
+    ///
+    /// # Shapes
+    /// `x: (tokens, d)`, result as `x`.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    pub fn add(&self, x: &Tensor) -> Result<Tensor> {
+        let (tokens, d) = self.check(x.dims())?;
+        if !self.on_cpu() || !on_cpu(&[x]) {
+            return self.reference(x);
+        }
+        let isa = Isa::current();
+        let (wide, stride) = flat_rows(x)?;
+        let y = self.with_rows(|rows| {
+            with_all([&wide], |[values]| {
+                map_rows(&[tokens, d], |row, out| {
+                    out.copy_from_slice(&values[row * stride..][..d]);
+                    let (base, gate) = rows.run(row, 0, d);
+                    bias_gate_add(isa, base, out, None, gate);
+                })
+            })
+        })?;
+        let y = y.to_dtype(self.base.dtype())?;
+        compare::drift("residual", DType::F32, &y, || self.reference(x))?;
+        Ok(y)
     }
-    if !on_cpu(&[residual, x]) {
-        return add_residual_reference(residual, x);
+
+    /// Whether all operands are on the CPU.
+    pub(crate) fn on_cpu(&self) -> bool {
+        on_cpu(&[self.base]) && self.gate.is_none_or(|(gate, _)| on_cpu(&[gate]))
     }
-    let isa = Isa::current();
-    let [(wide, stride), (base, base_stride)] = [flat_rows(x)?, flat_rows(residual)?];
-    let y = with_all([&wide, &base], |[values, base]| {
-        map_rows(&[tokens, d], |row, out| {
-            add(isa, &base[row * base_stride..][..d], &values[row * stride..][..d], out);
+
+    /// Refuses outputs of another shape, and a gate of another width.
+    pub(crate) fn check(&self, outputs: &[usize]) -> Result<(usize, usize)> {
+        let (&[tokens, d], true) = (outputs, outputs == self.base.dims()) else {
+            return Err(Error::Shape {
+                op: "residual",
+                what: "output",
+                found: outputs.to_vec(),
+                expected: "(tokens, d), as the base",
+            });
+        };
+        match self.gate {
+            Some((gate, _)) => check("residual", self.base, gate),
+            None => Ok((tokens, d)),
+        }
+    }
+
+    /// Calls `f` with the rows of operands that [`Self::check`] let through, all on the CPU; refuses a token whose row of
+    /// the gate is not there.
+    pub(crate) fn with_rows<T>(
+        &self,
+        f: impl FnOnce(gemm::Residual<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (base, stride) = flat_rows(self.base)?;
+        let Some((gate, rows)) = self.gate else {
+            return with_all([&base], |[base]| f(gemm::Residual { base, stride, gate: None }));
+        };
+        let index = rows.indices(base.dims()[0], gate)?;
+        let (gate, gate_stride) = flat_rows(gate)?;
+        with_all([&base, &gate], |[base, values]| {
+            let gate = gemm::Gate { values, stride: gate_stride, index: index.as_deref() };
+            f(gemm::Residual { base, stride, gate: Some(gate) })
         })
-    })?;
-    let y = y.to_dtype(residual.dtype())?;
-    compare::drift("add_residual", DType::F32, &y, || add_residual_reference(residual, x))?;
-    Ok(y)
+    }
+
+    /// The plain form, on any device.
+    pub(crate) fn reference(&self, x: &Tensor) -> Result<Tensor> {
+        let x = x.to_dtype(DType::F32)?;
+        let x = match self.gate {
+            Some((gate, rows)) => x.broadcast_mul(&rows.of(gate)?)?,
+            None => x,
+        };
+        Ok((self.base.to_dtype(DType::F32)? + x)?.to_dtype(self.base.dtype())?)
+    }
 }
 
 fn check(op: &'static str, x: &Tensor, table: &Tensor) -> Result<(usize, usize)> {
@@ -174,21 +200,6 @@ fn norm_modulate_reference(
     let scale = (rows.of(scale)? + 1.0)?;
     let y = normalise(x, eps)?.broadcast_mul(&scale)?.broadcast_add(&rows.of(shift)?)?;
     Ok(y.to_dtype(x.dtype())?)
-}
-
-fn gate_residual_reference(
-    residual: &Tensor,
-    x: &Tensor,
-    gate: &Tensor,
-    rows: &Rows,
-) -> Result<Tensor> {
-    let gated = x.to_dtype(DType::F32)?.broadcast_mul(&rows.of(gate)?)?;
-    Ok((residual.to_dtype(DType::F32)? + gated)?.to_dtype(residual.dtype())?)
-}
-
-fn add_residual_reference(residual: &Tensor, x: &Tensor) -> Result<Tensor> {
-    let sum = (residual.to_dtype(DType::F32)? + x.to_dtype(DType::F32)?)?;
-    Ok(sum.to_dtype(residual.dtype())?)
 }
 
 /// One row for all tokens and a row for each, that tests hold against the reference.
@@ -221,13 +232,13 @@ fn sized(what: &'static str, tokens: usize, d: usize, table: usize) -> Result<Ve
     let part = |i: usize| -> Result<Tensor> { Ok(modulations.narrow(1, i, 1)?.squeeze(1)?) };
     let (scale, shift) = (part(0)?, part(1)?);
     let residual = cases::values(&[tokens, d], 3)?;
-    let case = |op, bytes, last: &Tensor, fast: Modulation, reference: Modulation| {
+    let case = |op, dtype, bytes, last: &Tensor, fast: Modulation, reference: Modulation| {
         let operands = ([x.clone(), scale.clone(), last.clone()], rows.clone());
         let again = operands.clone();
         Case {
             op,
             what,
-            dtype: DType::F32,
+            dtype,
             flops: 0.0,
             bytes,
             fast: Box::new(move || fast(&operands.0, &operands.1)),
@@ -238,24 +249,39 @@ fn sized(what: &'static str, tokens: usize, d: usize, table: usize) -> Result<Ve
     Ok(vec![
         case(
             "norm_modulate",
+            DType::F32,
             2.0 * values,
             &shift,
-            |[x, scale, shift], rows| norm_modulate(x, scale, shift, rows, 1e-6),
+            |[x, scale, shift], rows| {
+                norm_modulate(x, scale, shift, rows, 1e-6, DType::F32)?.to_tensor()
+            },
             |[x, scale, shift], rows| norm_modulate_reference(x, scale, shift, rows, 1e-6),
         ),
         case(
-            "gate_residual",
-            3.0 * values,
-            &residual,
-            |[x, gate, residual], rows| gate_residual(residual, x, gate, rows),
-            |[x, gate, residual], rows| gate_residual_reference(residual, x, gate, rows),
+            "norm_modulate",
+            DType::BF16,
+            1.5 * values,
+            &shift,
+            |[x, scale, shift], rows| {
+                norm_modulate(x, scale, shift, rows, 1e-6, DType::BF16)?.to_tensor()
+            },
+            |[x, scale, shift], rows| norm_modulate_reference(x, scale, shift, rows, 1e-6),
         ),
         case(
-            "add_residual",
+            "residual, gated",
+            DType::F32,
             3.0 * values,
             &residual,
-            |[x, _, residual], _| add_residual(residual, x),
-            |[x, _, residual], _| add_residual_reference(residual, x),
+            |[x, gate, base], rows| Residual { base, gate: Some((gate, rows)) }.add(x),
+            |[x, gate, base], rows| Residual { base, gate: Some((gate, rows)) }.reference(x),
+        ),
+        case(
+            "residual",
+            DType::F32,
+            3.0 * values,
+            &residual,
+            |[x, _, base], _| Residual { base, gate: None }.add(x),
+            |[x, _, base], _| Residual { base, gate: None }.reference(x),
         ),
     ])
 }

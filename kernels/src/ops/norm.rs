@@ -2,6 +2,7 @@
 
 use candle_core::{D, DType, Tensor};
 
+use super::operand::Operand;
 use crate::cases::{self, Case};
 use crate::cpu::elementwise::{centre_scale, length_scale, mean_square_scale};
 use crate::cpu::isa::Isa;
@@ -25,6 +26,26 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
         mean_square_scale(isa, row, weight, eps as f32, out);
     })?;
     compare::drift("rms_norm", DType::F32, &y, || rms_norm_reference(x, weight, eps))?;
+    Ok(y)
+}
+
+/// [`rms_norm`], rounded for products in `compute`.
+///
+/// # Shapes
+/// `x: (tokens, d)`, `weight: (d)`, result as `x`.
+///
+/// # Errors
+/// As for [`rms_norm`], and a dtype that products are not computed in.
+pub fn rms_norm_rounded(x: &Tensor, weight: &Tensor, eps: f64, compute: DType) -> Result<Operand> {
+    check(x, weight, "rms_norm")?;
+    if !on_cpu(&[x, weight]) {
+        return Operand::new(&rms_norm_reference(x, weight, eps)?, compute);
+    }
+    let isa = Isa::current();
+    let y = rows_rounded(x, [weight], compute, |row, [weight], out| {
+        mean_square_scale(isa, row, weight, eps as f32, out);
+    })?;
+    y.drift("rms_norm", || rms_norm_reference(x, weight, eps))?;
     Ok(y)
 }
 
@@ -56,6 +77,33 @@ pub fn layer_norm(x: &Tensor, affine: Option<(&Tensor, &Tensor)>, eps: f64) -> R
     Ok(y)
 }
 
+/// [`layer_norm`] with gain and offset, rounded for products in `compute`.
+///
+/// # Shapes
+/// `x: (tokens, d)`, `weight` and `bias: (d)`, result as `x`.
+///
+/// # Errors
+/// As for [`layer_norm`], and a dtype that products are not computed in.
+pub fn layer_norm_rounded(
+    x: &Tensor,
+    (weight, bias): (&Tensor, &Tensor),
+    eps: f64,
+    compute: DType,
+) -> Result<Operand> {
+    check(x, weight, "layer_norm")?;
+    check(x, bias, "layer_norm")?;
+    let slow = || layer_norm_reference(x, Some((weight, bias)), eps);
+    if !on_cpu(&[x, weight, bias]) {
+        return Operand::new(&slow()?, compute);
+    }
+    let isa = Isa::current();
+    let y = rows_rounded(x, [weight, bias], compute, |row, [weight, bias], out| {
+        centre_scale(isa, row, Some((weight, 0.0, bias)), eps as f32, out);
+    })?;
+    y.drift("layer_norm", slow)?;
+    Ok(y)
+}
+
 /// Unit-length normalisation over channels with a gain, then SiLU when `silu`:
 /// `x / max(|x|, 1e-12) * sqrt(d) * gamma`.
 ///
@@ -81,6 +129,44 @@ fn rows_with<const N: usize>(
     others: [&Tensor; N],
     f: impl Fn(&[f32], [&[f32]; N], &mut [f32]) + Sync,
 ) -> Result<Tensor> {
+    let y = with_rows(x, others, |lines, others| {
+        map_rows(x.dims(), |i, out| f(lines.row(i), others, out))
+    })?;
+    Ok(y.to_dtype(x.dtype())?)
+}
+
+/// As [`rows_with`], for a matrix, rounded for products in `compute`.
+fn rows_rounded<const N: usize>(
+    x: &Tensor,
+    others: [&Tensor; N],
+    compute: DType,
+    f: impl Fn(&[f32], [&[f32]; N], &mut [f32]) + Sync,
+) -> Result<Operand> {
+    let (tokens, d) = x.dims2()?;
+    with_rows(x, others, |lines, others| {
+        Operand::map([tokens, d], compute, |i, out| f(lines.row(i), others, out))
+    })
+}
+
+/// Rows of `d` values.
+struct Lines<'a> {
+    values: &'a [f32],
+    stride: usize,
+    d: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.stride..][..self.d]
+    }
+}
+
+/// Calls `f` with the rows of `x` and with tensors of one row's width, all in `f32`.
+fn with_rows<T, const N: usize>(
+    x: &Tensor,
+    others: [&Tensor; N],
+    f: impl FnOnce(Lines<'_>, [&[f32]; N]) -> Result<T>,
+) -> Result<T> {
     let d = x.dims().last().copied().unwrap_or(1);
     let (wide, stride) = flat_rows(x)?;
     let mut flat = Vec::with_capacity(N);
@@ -88,10 +174,7 @@ fn rows_with<const N: usize>(
         flat.push(other.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
     }
     let others: [&[f32]; N] = std::array::from_fn(|i| flat[i].as_slice());
-    let y = with_all([&wide], |[values]| {
-        map_rows(x.dims(), |row, out| f(&values[row * stride..][..d], others, out))
-    })?;
-    Ok(y.to_dtype(x.dtype())?)
+    with_all([&wide], |[values]| f(Lines { values, stride, d }, others))
 }
 
 pub(super) fn rms_norm_reference(x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
@@ -180,6 +263,16 @@ fn sized(what: &'static str, shape: &[usize]) -> Result<Vec<Case>> {
             "rms_norm",
             |[x, w, _]| rms_norm(x, w, 1e-6),
             |[x, w, _]| rms_norm_reference(x, w, 1e-6),
+        ),
+        case(
+            "rms_norm_rounded",
+            |[x, w, _]| rms_norm_rounded(x, w, 1e-6, DType::F32)?.to_tensor(),
+            |[x, w, _]| rms_norm_reference(x, w, 1e-6),
+        ),
+        case(
+            "layer_norm_rounded",
+            |[x, w, b]| layer_norm_rounded(x, (w, b), 1e-6, DType::F32)?.to_tensor(),
+            |[x, w, b]| layer_norm_reference(x, Some((w, b)), 1e-6),
         ),
         case(
             "layer_norm",

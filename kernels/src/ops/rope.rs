@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::norm::{self, rms_norm_reference};
+use super::operand::Operand;
 use crate::cases::{self, Case};
 use crate::cpu::elementwise::{mean_square_turn, turn};
 use crate::cpu::isa::Isa;
@@ -103,15 +104,21 @@ pub fn rope(x: &Tensor, table: &RopeTable) -> Result<Tensor> {
     Ok(y)
 }
 
-/// Root-mean-square normalisation across all heads with a gain, then [`rope`], in one pass.
+/// Root-mean-square normalisation across all heads with a gain, then [`rope`], in one pass, rounded for products in
+/// `compute`.
 ///
 /// # Shapes
-/// `x: (tokens, heads * head_dim)`, `weight: (heads * head_dim)`, result `(tokens, heads, head_dim)` with the
-/// table's `head_dim`.
+/// `x: (tokens, heads * head_dim)`, `weight: (heads * head_dim)`, result as `x`; `head_dim` is the table's.
 ///
 /// # Errors
-/// A gain or a table of another size.
-pub fn norm_rope(x: &Tensor, weight: &Tensor, eps: f64, table: &RopeTable) -> Result<Tensor> {
+/// A gain or a table of another size, and a dtype that products are not computed in.
+pub fn norm_rope(
+    x: &Tensor,
+    weight: &Tensor,
+    eps: f64,
+    table: &RopeTable,
+    compute: DType,
+) -> Result<Operand> {
     let (tokens, d) = x.dims2()?;
     norm::check(x, weight, "norm_rope")?;
     let head_dim = 2 * table.cos.dims()[1];
@@ -125,22 +132,21 @@ pub fn norm_rope(x: &Tensor, weight: &Tensor, eps: f64, table: &RopeTable) -> Re
     }
     check(table, tokens, head_dim)?;
     if !on_cpu(&[x, weight, &table.cos]) {
-        return norm_rope_reference(x, weight, eps, table);
+        return Operand::new(&norm_rope_reference(x, weight, eps, table)?, compute);
     }
     let isa = Isa::current();
     let half = head_dim / 2;
     let (wide, stride) = flat_rows(x)?;
     let gain = weight.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
     let y = with_all([&wide, &table.cos, &table.sin], |[values, cos, sin]| {
-        map_rows(&[tokens, d], |row, out| {
+        Operand::map([tokens, d], compute, |row, out| {
             let angles = row * half..(row + 1) * half;
             let (cos, sin) = (&cos[angles.clone()], &sin[angles]);
             let x = &values[row * stride..][..d];
             mean_square_turn(isa, x, &gain, eps as f32, cos, sin, out);
         })
     })?;
-    let y = y.reshape((tokens, d / head_dim, head_dim))?.to_dtype(x.dtype())?;
-    compare::drift("norm_rope", DType::F32, &y, || norm_rope_reference(x, weight, eps, table))?;
+    y.drift("norm_rope", || norm_rope_reference(x, weight, eps, table))?;
     Ok(y)
 }
 
@@ -171,7 +177,8 @@ fn norm_rope_reference(x: &Tensor, weight: &Tensor, eps: f64, table: &RopeTable)
     let (tokens, d) = x.dims2()?;
     let head_dim = 2 * table.cos.dims()[1];
     let normed = rms_norm_reference(x, weight, eps)?;
-    reference(&normed.reshape((tokens, d / head_dim, head_dim))?, table)
+    let turned = reference(&normed.reshape((tokens, d / head_dim, head_dim))?, table)?;
+    Ok(turned.reshape((tokens, d))?)
 }
 
 /// Grids and head sizes, views of a fused projection, that tests hold against the reference.
@@ -219,7 +226,7 @@ fn sized(
             dtype: DType::F32,
             flops: 0.0,
             bytes,
-            fast: Box::new(move || norm_rope(&x, &weight, 1e-6, &table3)),
+            fast: Box::new(move || norm_rope(&x, &weight, 1e-6, &table3, DType::F32)?.to_tensor()),
             reference: Box::new(move || norm_rope_reference(&x3, &weight3, 1e-6, &table4)),
         },
     ])

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
-use kinora_kernels::ops::matmul::{self, Activation, Matrix, Part};
+use kinora_kernels::ops::matmul::{self, Activation};
+use kinora_kernels::ops::matrix::{Matrix, Part};
+use kinora_kernels::ops::modulate::Residual;
+use kinora_kernels::ops::operand::Input;
 
 use crate::{Error, Result, weights::Weights};
 
@@ -130,8 +133,13 @@ impl Linear {
     /// `x: (tokens, k)`, result `(tokens, n)`.
     ///
     /// # Errors
-    /// An input of another width.
-    pub fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+    /// An input of another width, or rounded for products in another dtype.
+    pub fn forward_activated<'a>(
+        &self,
+        x: impl Into<Input<'a>>,
+        activation: Activation,
+    ) -> Result<Tensor> {
+        let x = x.into();
         let Some(changes) = &self.changes else {
             return Ok(matmul::linear(x, &self.matrix, self.bias.as_ref(), activation)?);
         };
@@ -145,26 +153,52 @@ impl Linear {
         })
     }
 
-    /// What `down` makes of this layer's activated output, which is not held whole where nothing changes the layers.
+    /// The layer's output, added to a residual.
     ///
     /// # Shapes
-    /// `x: (tokens, k)`, result `(tokens, down.n())`.
+    /// `x: (tokens, k)`, result as the residual `(tokens, n)`.
     ///
     /// # Errors
-    /// An input of another width.
-    pub fn feed_forward(&self, x: &Tensor, activation: Activation, down: &Self) -> Result<Tensor> {
+    /// As for [`Self::forward_activated`]; a residual of another shape.
+    pub fn forward_residual<'a>(
+        &self,
+        x: impl Into<Input<'a>>,
+        residual: &Residual<'_>,
+    ) -> Result<Tensor> {
+        if self.changes.is_some() {
+            return Ok(residual.add(&self.forward(x)?)?);
+        }
+        Ok(matmul::linear_residual(x, &self.matrix, self.bias.as_ref(), residual)?)
+    }
+
+    /// What `down` makes of this layer's activated output, added to a residual. The activated output is not held whole
+    /// where nothing changes the layers.
+    ///
+    /// # Shapes
+    /// `x: (tokens, k)`, result as the residual `(tokens, down.n())`.
+    ///
+    /// # Errors
+    /// As for [`Self::forward_residual`].
+    pub fn feed_forward<'a>(
+        &self,
+        x: impl Into<Input<'a>>,
+        activation: Activation,
+        down: &Self,
+        residual: &Residual<'_>,
+    ) -> Result<Tensor> {
         if self.changes.is_some() || down.changes.is_some() {
-            return down.forward(&self.forward_activated(x, activation)?);
+            return down.forward_residual(&self.forward_activated(x, activation)?, residual);
         }
         let up = (&self.matrix, self.bias.as_ref());
-        Ok(matmul::feed_forward(x, up, activation, (&down.matrix, down.bias.as_ref()))?)
+        let down = (&down.matrix, down.bias.as_ref());
+        Ok(matmul::feed_forward(x, up, activation, down, residual)?)
     }
 
     /// The layer's output.
     ///
     /// # Errors
-    /// An input of another width.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// As for [`Self::forward_activated`].
+    pub fn forward<'a>(&self, x: impl Into<Input<'a>>) -> Result<Tensor> {
         self.forward_activated(x, Activation::None)
     }
 

@@ -4,10 +4,11 @@ use std::sync::Mutex;
 
 use candle_core::{DType, Tensor};
 use kinora_kernels::ops::{
-    attention::{KeyValue, attention},
+    attention::{KeyValue, attention_rounded},
     matmul::Activation,
-    modulate::{Rows, add_residual, gate_residual, norm_modulate},
-    norm::{layer_norm, rms_norm},
+    modulate::{Residual, Rows, norm_modulate},
+    norm::{layer_norm, layer_norm_rounded, rms_norm, rms_norm_rounded},
+    operand::{Input, Operand},
     rope::{RopeTable, norm_rope},
 };
 
@@ -222,8 +223,8 @@ impl Denoiser for Transformer {
             tap.tensor("norm_out", &layer_norm(&x, None, eps)?, &[1, tokens, dim])?;
         }
         let [shift, scale] = modulation(&self.scale_shift_table, &time.embedding.unsqueeze(1)?)?;
-        let x = norm_modulate(&x, &scale, &shift, &time.rows, eps)?;
-        let x = self.proj_out.forward(&x.to_dtype(DType::F32)?)?; // (tokens, patch * c)
+        let x = norm_modulate(&x, &scale, &shift, &time.rows, eps, DType::F32)?;
+        let x = self.proj_out.forward(&x)?; // (tokens, patch * c)
         if wants_blocks {
             tap.tensor("proj_out", &x, &[1, tokens, x.dims()[1]])?;
         }
@@ -267,6 +268,8 @@ fn modulation<const N: usize>(table: &Tensor, rows: &Tensor) -> Result<[Tensor; 
 #[derive(Debug)]
 struct Block {
     eps: f64,
+    /// Dtype of products.
+    compute: DType,
     attn1: SelfAttention,
     /// Gain and offset before cross-attention, where the model has them.
     norm2: Option<(Tensor, Tensor)>,
@@ -288,6 +291,7 @@ impl Block {
         };
         Ok(Self {
             eps: config.eps,
+            compute,
             attn1: SelfAttention {
                 qkv: Linear::load(&weights.at("attn1"), &["to_q", "to_k", "to_v"], compute)?,
                 inner: Attention::load(&weights.at("attn1"), heads, config.eps, compute)?,
@@ -315,23 +319,23 @@ impl Block {
         let [shift, scale, gate, ffn_shift, ffn_scale, ffn_gate] =
             modulation(&self.scale_shift_table, projection)?;
 
-        let normed = norm_modulate(x, &scale, &shift, rows, self.eps)?;
-        let attended = self.attn1.forward(&normed, table)?;
-        let x = gate_residual(x, &attended, &gate, rows)?;
+        let normed = norm_modulate(x, &scale, &shift, rows, self.eps, self.compute)?;
+        let gated = Residual { base: x, gate: Some((&gate, rows)) };
+        let x = &self.attn1.forward(&normed, table, &gated)?;
 
-        let attended = match &self.norm2 {
+        let plain = Residual { base: x, gate: None };
+        let x = &match &self.norm2 {
             Some((gain, offset)) => {
-                let normed = layer_norm(&x, Some((gain, offset)), self.eps)?;
-                self.attn2.forward(&normed, text)?
+                let normed = layer_norm_rounded(x, (gain, offset), self.eps, self.compute)?;
+                self.attn2.forward(&normed, text, &plain)?
             }
-            None => self.attn2.forward(&x, text)?,
+            None => self.attn2.forward(x, text, &plain)?,
         };
-        let x = add_residual(&x, &attended)?;
 
-        let normed = norm_modulate(&x, &ffn_scale, &ffn_shift, rows, self.eps)?;
+        let normed = norm_modulate(x, &ffn_scale, &ffn_shift, rows, self.eps, self.compute)?;
+        let gated = Residual { base: x, gate: Some((&ffn_gate, rows)) };
         // (tokens, dim) -> (tokens, ffn_dim) -> (tokens, dim)
-        let fed = self.ffn_in.feed_forward(&normed, Activation::GeluTanh, &self.ffn_out)?;
-        Ok(gate_residual(&x, &fed, &ffn_gate, rows)?)
+        self.ffn_in.feed_forward(&normed, Activation::GeluTanh, &self.ffn_out, &gated)
     }
 
     fn module(&mut self, name: &str) -> Option<Module<'_>> {
@@ -380,10 +384,16 @@ impl Attention {
         Ok(x.reshape((tokens, self.heads, dim / self.heads))?)
     }
 
-    /// `(tokens, heads, head_dim) -> (tokens, dim)`
-    fn attend(&self, query: &Tensor, key_value: &KeyValue) -> Result<Tensor> {
-        let scale = (query.dims()[2] as f64).sqrt().recip();
-        self.out.forward(&attention(query, key_value, scale, None)?.flatten_from(1)?)
+    /// `(tokens, heads * head_dim) -> (tokens, dim)`
+    fn attend(
+        &self,
+        query: &Operand,
+        key_value: &KeyValue,
+        residual: &Residual<'_>,
+    ) -> Result<Tensor> {
+        let head_dim = query.dims()[1] / self.heads;
+        let scale = (head_dim as f64).sqrt().recip();
+        self.out.forward_residual(&attention_rounded(query, key_value, scale)?, residual)
     }
 }
 
@@ -394,15 +404,15 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn forward(&self, x: &Tensor, table: &RopeTable) -> Result<Tensor> {
+    fn forward(&self, x: &Operand, table: &RopeTable, residual: &Residual<'_>) -> Result<Tensor> {
         let Attention { heads, eps, compute, norm_q, norm_k, .. } = &self.inner;
         let qkv = self.qkv.forward(x)?; // (tokens, 3 * dim)
         let (tokens, dim) = (qkv.dims()[0], norm_q.elem_count());
-        let query = norm_rope(&qkv.narrow(1, 0, dim)?, norm_q, *eps, table)?; // (tokens, heads, head_dim)
-        let key = norm_rope(&qkv.narrow(1, dim, dim)?, norm_k, *eps, table)?;
+        let query = norm_rope(&qkv.narrow(1, 0, dim)?, norm_q, *eps, table, *compute)?; // (tokens, dim)
+        let key = norm_rope(&qkv.narrow(1, dim, dim)?, norm_k, *eps, table, *compute)?;
         let value = qkv.reshape((tokens, 3, *heads, dim / heads))?.narrow(1, 2, 1)?.squeeze(1)?;
         let key_value = KeyValue::new(&key, &value, *compute)?;
-        self.inner.attend(&query, &key_value)
+        self.inner.attend(&query, &key_value, residual)
     }
 }
 
@@ -424,8 +434,14 @@ impl CrossAttention {
         Ok(KeyValue::new(&self.inner.split(&key)?, &self.inner.split(&value)?, *compute)?)
     }
 
-    fn forward(&self, x: &Tensor, text: &KeyValue) -> Result<Tensor> {
-        let query = rms_norm(&self.query.forward(x)?, &self.inner.norm_q, self.inner.eps)?;
-        self.inner.attend(&self.inner.split(&query)?, text)
+    fn forward<'a>(
+        &self,
+        x: impl Into<Input<'a>>,
+        text: &KeyValue,
+        residual: &Residual<'_>,
+    ) -> Result<Tensor> {
+        let Attention { eps, compute, norm_q, .. } = &self.inner;
+        let query = rms_norm_rounded(&self.query.forward(x)?, norm_q, *eps, *compute)?;
+        self.inner.attend(&query, text, residual)
     }
 }

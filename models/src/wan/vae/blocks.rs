@@ -5,7 +5,7 @@ use std::cell::Cell;
 use candle_core::{DType, Device, Tensor};
 use kinora_kernels::ops::attention::{KeyValue, attention};
 use kinora_kernels::ops::conv3d::Conv3dSpec;
-use kinora_kernels::ops::matmul::Matrix;
+use kinora_kernels::ops::matrix::Matrix;
 use kinora_kernels::ops::norm::channel_norm;
 
 use crate::Result;
