@@ -19,7 +19,14 @@ const REST: Duration = Duration::from_millis(500);
 const MANY: usize = 600;
 
 /// Prints the medians of `pairs` passes, ours and the peer's by turns, with the rate that no kernel of ours exceeds.
-pub(crate) fn run(
+///
+/// Ours run on a thread of the pool, as they do in the engine.
+pub(crate) fn run(work: [&str; 4], pairs: usize, peer: &[&str]) -> Result<(), Box<dyn Error>> {
+    rayon::scope(|_| compare(work, pairs, peer).map_err(|error| error.to_string()))?;
+    Ok(())
+}
+
+fn compare(
     [folder, part, size, dtype]: [&str; 4],
     pairs: usize,
     peer: &[&str],

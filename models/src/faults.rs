@@ -24,18 +24,28 @@ thread_local! {
 /// Keeps a fault in force until it is dropped.
 #[derive(Debug)]
 #[must_use = "the fault ends when this is dropped"]
-pub struct Injected(());
+pub struct Injected {
+    before: Option<Fault>,
+}
 
 impl Drop for Injected {
     fn drop(&mut self) {
-        INJECTED.set(None);
+        INJECTED.set(self.before);
     }
 }
 
 /// Puts a fault into everything that this thread computes.
 pub fn inject(fault: Fault) -> Injected {
-    INJECTED.set(Some(fault));
-    Injected(())
+    Injected { before: INJECTED.replace(Some(fault)) }
+}
+
+/// What runs `f` on any thread with the fault that is in force on this one.
+pub fn carry<T>(f: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let fault = INJECTED.get();
+    move || {
+        let _injected = fault.map(inject);
+        f()
+    }
 }
 
 /// Whether a fault is in force on this thread.
@@ -53,6 +63,9 @@ mod tests {
         assert!(is(Fault::AlphaIgnored) && !is(Fault::ShiftIgnored));
         let elsewhere = std::thread::spawn(|| is(Fault::AlphaIgnored)).join();
         assert_eq!(elsewhere.ok(), Some(false));
+        let carried = std::thread::spawn(carry(|| is(Fault::AlphaIgnored))).join();
+        assert_eq!(carried.ok(), Some(true));
+        assert!(carry(|| is(Fault::AlphaIgnored))() && is(Fault::AlphaIgnored));
         drop(injected);
         assert!(!is(Fault::AlphaIgnored));
     }

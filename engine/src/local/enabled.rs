@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use kinora_cards::{Card, SamplerKind, Task};
 use kinora_models::family::Model;
+use kinora_models::faults;
 use kinora_models::parts::{Placement, Tiling};
 
 use super::memory::{self, Budget, Extras, Placements};
@@ -192,14 +193,17 @@ impl Generator for LocalGenerator {
     }
 
     fn generate(&self, request: &Request, observer: &dyn Observer) -> Result<Generated> {
-        match self.options.threads {
-            None => self.run(request, observer),
-            Some(threads) => rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .map_err(|source| Error::Threads { threads, source: Box::new(source) })?
-                .install(|| self.run(request, observer)),
-        }
+        let machine = || std::thread::available_parallelism().map_or(1, usize::from);
+        // On a thread of its pool: one outside it would sleep through every operation and be woken after it.
+        rayon::ThreadPoolBuilder::new()
+            // Zero is what the environment says, else a thread for each processor.
+            .num_threads(self.options.threads.unwrap_or(0))
+            .build()
+            .map_err(|source| Error::Threads {
+                threads: self.options.threads.unwrap_or_else(machine),
+                source: Box::new(source),
+            })?
+            .install(faults::carry(|| self.run(request, observer)))
     }
 }
 
