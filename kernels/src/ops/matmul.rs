@@ -109,10 +109,9 @@ pub fn feed_forward<'a>(
     check_bias(down, down_bias)?;
     let tokens = rows_of(x)?;
     residual.check(&[tokens, down.n()])?;
-    let on_cpu = x.on_cpu() && residual.on_cpu() && !is_narrow(x);
-    let (Some(first), Some(second), false) =
-        (up.panels(), down.panels(), !on_cpu || cfg!(feature = "check"))
-    else {
+    let fits = x.on_cpu() && residual.on_cpu() && !is_narrow(x);
+    let in_pieces = fits && !cfg!(feature = "check");
+    let (Some(first), Some(second), true) = (up.panels(), down.panels(), in_pieces) else {
         return linear_residual(&linear(x, up, up_bias, activation)?, down, down_bias, residual);
     };
     let (isa, n) = (Isa::current(), down.n());

@@ -94,11 +94,6 @@ impl Operand {
         }
     }
 
-    /// The dtype of the products these rows are for.
-    pub fn compute(&self) -> DType {
-        self.compute
-    }
-
     /// The rounded rows as a tensor `(tokens, k)`; on the CPU in `f32`, a copy.
     ///
     /// # Errors
