@@ -11,6 +11,32 @@ use kinora_engine::{Hint, Kind};
 
 use crate::clip::{MANIFEST, colourful, folder, fps, psnr, save};
 
+/// On several threads at once, so that those of the encoder and of the decoder wait for one another in other orders each time,
+/// and one after the other, so that memory is handed out that held something before.
+#[test]
+fn a_clip_is_written_and_read_the_same_every_time() {
+    let folder = folder();
+    let clip = colourful(176, 112, 25);
+    let once = |name: String| {
+        let path = folder.path().join(name);
+        save(&clip, &path).expect("because it can be written");
+        let bytes = std::fs::read(&path).expect("because it was written");
+        let (back, _) = read_video(&path).expect("because it was written");
+        (bytes, frames_hash(&back))
+    };
+    let known = once("first.mp4".to_owned());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (once, known) = (&once, &known);
+            scope.spawn(move || {
+                for turn in 0..3 {
+                    assert!(once(format!("{thread}-{turn}.mp4")) == *known);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_colourful_clip_comes_back_close() {
     let folder = folder();
