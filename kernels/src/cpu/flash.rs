@@ -38,7 +38,7 @@ pub(crate) struct Wide<'a> {
 
 /// Queries or keys `(s, heads, head_dim)`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Rows<'a> {
+pub(crate) enum HeadRows<'a> {
     /// In `f32`.
     Wide(Wide<'a>),
     /// Rounded to the form of the products; a head begins a word.
@@ -65,7 +65,7 @@ impl Heads {
 /// Packs keys and values of `(s_k, heads, head_dim)`.
 pub(crate) fn pack_heads(
     isa: Isa,
-    keys: Rows<'_>,
+    keys: HeadRows<'_>,
     values: Wide<'_>,
     [s_k, heads, head_dim]: [usize; 3],
     form: Form,
@@ -73,11 +73,11 @@ pub(crate) fn pack_heads(
     let head = |x: Wide<'_>, h: usize| Raw(x.values[h * x.stride[1]..].as_ptr().cast_mut());
     let pack_keys = |h: usize| {
         let source = match keys {
-            Rows::Wide(keys) => {
+            HeadRows::Wide(keys) => {
                 let base = Raw(head(keys, h).get().cast::<u8>());
                 Source { base, dtype: DType::F32, rows: s_k, stride: 4 * keys.stride[0] }
             }
-            Rows::Rounded(keys) => keys.columns(h * head_dim),
+            HeadRows::Rounded(keys) => keys.columns(h * head_dim),
         };
         // SAFETY: `s_k` rows of `head_dim` values lie inside the keys, which are borrowed.
         unsafe { pack_rows(isa, &[source], head_dim, form) }
@@ -112,7 +112,7 @@ struct Scratch {
 pub(crate) fn attend(
     isa: Isa,
     packed: &Heads,
-    queries: Rows<'_>,
+    queries: HeadRows<'_>,
     dims: [usize; 4],
     scale: f32,
     raise: f32,
@@ -128,7 +128,7 @@ pub(crate) fn attend(
         let block = Block { isa, keys, values, count, s_k };
         let width = keys.steps() * widening(isa, keys);
         let rows: [*const u32; QUERIES] = match queries {
-            Rows::Wide(queries) => {
+            HeadRows::Wide(queries) => {
                 scratch.queries.resize(QUERIES * width, 0);
                 for r in 0..count {
                     let start = (first + r) * queries.stride[0] + head * queries.stride[1];
@@ -138,7 +138,7 @@ pub(crate) fn attend(
                 }
                 pointers(&scratch.queries, width)
             }
-            Rows::Rounded(queries) => {
+            HeadRows::Rounded(queries) => {
                 let (base, stride) = queries.words();
                 let start = head * head_dim / packing(isa, keys.form());
                 // A block that is not full points at its last row again.

@@ -72,12 +72,12 @@ pub(crate) enum Finish<'a> {
     /// An activation is applied.
     Activation(Activation),
     /// It is added to what a row of a stream holds.
-    Residual(Residual<'a>),
+    Residual(ResidualRows<'a>),
 }
 
 /// Rows that outputs are added to, each times the gate of its row and column.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Residual<'a> {
+pub(crate) struct ResidualRows<'a> {
     /// From the first value on.
     pub base: &'a [f32],
     /// Values between rows.
@@ -97,7 +97,7 @@ pub(crate) struct Gate<'a> {
     pub index: Option<&'a [u32]>,
 }
 
-impl<'a> Residual<'a> {
+impl<'a> ResidualRows<'a> {
     /// The rows from `row` on.
     pub(crate) fn from(&self, row: usize) -> Self {
         let gate = self.gate.map(|gate| Gate { index: gate.index.map(|all| &all[row..]), ..gate });

@@ -7,7 +7,7 @@ use candle_core::{D, DType, Device, Tensor};
 use super::matrix::form;
 use super::operand::{Input, Operand};
 use crate::cases::{self, Case};
-use crate::cpu::flash::{Bias, Heads, Rows, Wide, attend, pack_heads};
+use crate::cpu::flash::{Bias, HeadRows, Heads, Wide, attend, pack_heads};
 use crate::cpu::isa::Isa;
 use crate::cpu::rounded::{Rounded, Target};
 use crate::cpu::rows::{build, wide, with_values};
@@ -65,7 +65,7 @@ impl KeyValue {
             return Err(wrong());
         }
         let isa = Isa::current();
-        let packs = |key: Rows<'_>| {
+        let packs = |key: HeadRows<'_>| {
             let value = wide(value)?;
             with_values(&value, |values| {
                 let values = Wide { values, stride: [value.stride()[0], value.stride()[1]] };
@@ -73,7 +73,7 @@ impl KeyValue {
             })
         };
         let form = match key.heads(head_dim, isa) {
-            Some(rounded) => packs(Rows::Rounded(rounded))?,
+            Some(rounded) => packs(HeadRows::Rounded(rounded))?,
             None => {
                 let key = match key {
                     Input::Tensor(key) => key.clone(),
@@ -82,7 +82,7 @@ impl KeyValue {
                 if key.device().is_cpu() {
                     let key = wide(&key)?;
                     let stride = [key.stride()[0], key.stride()[1]];
-                    with_values(&key, |values| packs(Rows::Wide(Wide { values, stride })))?
+                    with_values(&key, |values| packs(HeadRows::Wide(Wide { values, stride })))?
                 } else {
                     let place = |x: &Tensor| -> Result<Tensor> {
                         Ok(x.transpose(0, 1)?.contiguous()?.to_dtype(compute)?)
@@ -197,7 +197,7 @@ pub fn attention_rounded(query: &Operand, key_value: &KeyValue, scale: f64) -> R
     let (form, raise) = (form(compute)?, key_value.last_log_count);
     let dims = [s_q, s_k, heads, head_dim];
     let fill = |out, stride| {
-        let (out, rows) = (Target::words(out, stride, form), Rows::Rounded(rows));
+        let (out, rows) = (Target::words(out, stride, form), HeadRows::Rounded(rows));
         attend(isa, packed, rows, dims, scale as f32, raise, None, out);
     };
     #[expect(unsafe_code, reason = "outputs written by several threads")]
@@ -223,7 +223,7 @@ fn flash(
     let bias = bias.map(wide).transpose()?;
     let run = |bias: Option<Bias<'_>>| {
         with_values(&q, |values| {
-            let queries = Rows::Wide(Wide { values, stride: [q.stride()[0], q.stride()[1]] });
+            let queries = HeadRows::Wide(Wide { values, stride: [q.stride()[0], q.stride()[1]] });
             let [s_k, heads, head_dim] = key_value.dims;
             let dims = [q.dims()[0], s_k, heads, head_dim];
             #[expect(unsafe_code, reason = "outputs written by several threads")]

@@ -154,17 +154,17 @@ impl<'a> Residual<'a> {
     /// the gate is not there.
     pub(crate) fn with_rows<T>(
         &self,
-        f: impl FnOnce(gemm::Residual<'_>) -> Result<T>,
+        f: impl FnOnce(gemm::ResidualRows<'_>) -> Result<T>,
     ) -> Result<T> {
         let (base, stride) = flat_rows(self.base)?;
         let Some((gate, rows)) = self.gate else {
-            return with_all([&base], |[base]| f(gemm::Residual { base, stride, gate: None }));
+            return with_all([&base], |[base]| f(gemm::ResidualRows { base, stride, gate: None }));
         };
         let index = rows.indices(base.dims()[0], gate)?;
         let (gate, gate_stride) = flat_rows(gate)?;
         with_all([&base, &gate], |[base, values]| {
             let gate = gemm::Gate { values, stride: gate_stride, index: index.as_deref() };
-            f(gemm::Residual { base, stride, gate: Some(gate) })
+            f(gemm::ResidualRows { base, stride, gate: Some(gate) })
         })
     }
 
